@@ -1,0 +1,3 @@
+"""presproxy: a presence server and proxy for SIP."""
+
+__version__ = "0.1.0"

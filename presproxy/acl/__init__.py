@@ -1,0 +1,1 @@
+"""Contact ACLs: who may see whom."""

@@ -1,0 +1,1 @@
+"""Presence documents: bytes to values and back.  Pure."""

@@ -1,0 +1,1 @@
+"""How presproxy is extended: declaring, finding, using and guarding plugins."""

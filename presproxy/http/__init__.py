@@ -1,0 +1,1 @@
+"""The other door: health, metrics and the JSON interface."""

@@ -1,0 +1,331 @@
+"""
+What may be swapped, and what it promises.
+
+How to read the methods: ``-> Awaitable[T]`` may wait and is called at most once per
+request; a coroutine or a method returning a Deferred will do.  Any other return type
+must not wait.  The exceptions named are answers; all others are failures, which the
+server counts, logs with the plugin's name, and meets with the safe answer of the kind.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+from zope.interface import Attribute, Interface
+
+from presproxy.metrics import Metrics
+from presproxy.model.decision import Decision, Handling, View
+from presproxy.model.identity import Identity
+from presproxy.model.notice import Body, Notice, NumberedBody
+from presproxy.model.publication import Publication
+from presproxy.model.record import Batch, Change, Record, Snapshot
+from presproxy.model.subscription import Reason, Subscription
+from presproxy.errors import IntervalTooBrief
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import Request
+from presproxy.sip.uri import AddressOfRecord
+
+
+class IPluggable(Interface):
+    """What every swappable plugin has."""
+
+    def start(house: IHouse) -> Awaitable[None]:
+        """
+        Make ready.  Called once, before anything listens.
+
+        Raising stops the server from starting.
+        """
+
+    def stop() -> Awaitable[None]:
+        """Let go of everything.  Called once; never while another call is under way."""
+
+
+class IAuthenticator(IPluggable):
+    """
+    Says who sent a request.
+
+    The configured ones are asked in order, once per request, until one knows.
+    """
+
+    def authenticate(request: Request, flow: Flow) -> Awaitable[Identity | None]:
+        """
+        Name the sender, or answer None for "not mine": the request carries no
+        credentials of this scheme, or came on a flow not trusted here.
+
+        Raises `CredentialsRejected` (challenged anew; ``stale`` if only the nonce was
+        old), `AuthenticationContinues` (one more leg, its challenge inside) or
+        `AccessDenied`.  Anything else, or too long a wait, refuses the request.
+        """
+
+    def challenge(request: Request, realm: str, stale: bool) -> Sequence[str]:
+        """
+        Give the values of WWW-Authenticate to send, the preferred first; none is allowed.
+
+        Called when nobody knew the sender and the request needs one.
+        """
+
+
+class IContactACL(IPluggable):
+    """
+    Says who may see whom: the contact-list ACL.
+
+    Asked in order for each new subscription, until one has an opinion; asked again after
+    `IHouse.decide_again`.  Never asked per notification.
+    """
+
+    def decide(
+        watcher: Identity, presentity: AddressOfRecord, package: str
+    ) -> Awaitable[Decision | None]:
+        """
+        Answer the sub-handling, the rule and the view it opens, or None for no opinion.
+
+        Decisions with equal views share every document rendered for them.  Raising, or
+        too long a wait, leaves the subscription pending.
+        """
+
+
+class IContactList(Interface):
+    """
+    A contact ACL whose lists can be written, as ``presproxy allow`` and its like do.
+
+    Provided by an `IContactACL` beside it; asked for once at the start.
+    """
+
+    def contacts(presentity: AddressOfRecord) -> Awaitable[Mapping[AddressOfRecord, Handling]]:
+        """Give what the presentity has said of each watcher."""
+
+    def handle(
+        presentity: AddressOfRecord, watcher: AddressOfRecord, handling: Handling | None
+    ) -> Awaitable[None]:
+        """
+        Write what the presentity says of a watcher; None forgets it.
+
+        Answers once it is kept; decides again by itself.  Raises `StorageUnavailable`
+        when nothing was written, and `LimitReached` when the list is full.
+        """
+
+
+class Lease(Protocol):
+    """A node's right to speak for its dialogs."""
+
+    node: str
+    """As records name it; never used twice."""
+
+    def holds(self) -> bool:
+        """Say whether the node may send now.  Costs a clock reading at most."""
+
+
+class IStorage(IPluggable):
+    """
+    Where records outlive the process.
+
+    Asked once per request which changes something, never once per watcher.
+    """
+
+    durable: bool = Attribute("Whether an answered commit survives the death of the machine.")
+    shared: bool = Attribute("Whether other nodes may write to it, too.")
+    lease: Lease = Attribute("Of this node.  Always holds unless ``shared``.")
+
+    def commit(changes: Sequence[Change]) -> Awaitable[None]:
+        """
+        Make ``changes`` lasting: all or none; to one record, in the order of the calls.
+
+        Many calls may be under way at once; sharing one write among them is expected.
+        The peer hears of success only after the answer.
+
+        Raises `Conflict`, which names the records that had another version (nothing was
+        written); `NodeLost` (nothing was written, this node's dialogs are others' now);
+        `StorageUnavailable` (nothing was written or, only if ``shared``, nobody knows
+        yet: if it was, it comes by the feed).
+        """
+
+    def fetch(kind: str, key: str) -> Awaitable[Record | None]:
+        """Read one record; the reader looks at ``expires_at``."""
+
+    def read(owners: Sequence[str]) -> Awaitable[Snapshot]:
+        """Read all records of these owners, and the feed's position they stand at."""
+
+    def scan(kind: str, node: str | None = None) -> AsyncIterator[Sequence[Record]]:
+        """
+        Read all records of a kind, or those bound to one node, in pages of any order.
+
+        Deleted ones are left out; expired ones may come.  Called at the start and when a
+        node takes over another's dialogs.
+        """
+
+    def follow(changed: Callable[[Batch | None], None]) -> Awaitable[int]:
+        """
+        Begin to tell what was committed, one's own included; answer the position begun at.
+
+        ``changed`` is called in the reactor's thread; None is "read again, and let it
+        replace what you hold".  Only if ``shared``.
+        """
+
+    def orphans(limit: int) -> Awaitable[Sequence[Record]]:
+        """Mark nodes whose lease ran out as dead, and give some of their records."""
+
+
+class INotifier(IPluggable):
+    """Brings notifications to watchers by one kind of road."""
+
+    def notify(notice: Notice) -> None:
+        """
+        Take a notice for all the subscriptions in it and return at once.
+
+        Called once per change, view and content type, however many subscriptions there
+        are.  The body is shared: it must not be changed.  Notices for one subscription
+        arrive in order; one not yet sent may be replaced by a later.
+
+        What fails later is told by `IHouse.ended`, or retried here.  Raising is a bug:
+        it is counted, and the others are told all the same.
+        """
+
+
+@attrs.frozen
+class Bounds:
+    """
+    The intervals an event package grants, in seconds.
+
+    ``default`` is used when the peer names none.
+    """
+
+    shortest: int
+    default: int
+    longest: int
+
+    def grant(self, asked: int | None) -> int:
+        """
+        Say how long the state asked for will last, in seconds.
+
+        Zero is always granted, as it ends the state (RFC 3903 §4.5).  Raises
+        `IntervalTooBrief` below ``shortest``, but never for an hour or more, however
+        long ``shortest`` is (RFC 6665 §4.2.1.1).
+        """
+        if asked is None:
+            return max(self.default, self.shortest)
+        if 0 < asked < min(self.shortest, 3600):
+            raise IntervalTooBrief(self.shortest)
+        return min(asked, self.longest)
+
+
+class Feed(enum.Enum):
+    """What a package's state is composed from."""
+
+    PUBLICATIONS = "publications"
+    #: The subscriptions to the package whose name this one extends (RFC 3857 §3).
+    WATCHERS = "watchers"
+
+
+@attrs.frozen
+class Watcher:
+    """
+    One watcher as watcher information tells it (RFC 3858 §4.3).
+
+    ``status`` is pending, active, waiting or terminated; ``event`` what brought it
+    there.  ``since`` and ``expires_at`` are moments on the wall clock.
+    """
+
+    id: str
+    uri: AddressOfRecord
+    status: str
+    event: str
+    since: float
+    expires_at: float
+
+
+@attrs.frozen
+class Material:
+    """
+    All there is of one presentity for one package.
+
+    ``publications`` are alive and the latest modified comes first.
+    """
+
+    presentity: AddressOfRecord
+    publications: Sequence[Publication] = ()
+    watchers: Sequence[Watcher] = ()
+
+
+class IEventPackage(Interface):
+    """
+    An event package: everything that differs from one to the next (RFC 6665 §5).
+
+    Pure: no waiting, no clock, no memory of earlier calls.
+    """
+
+    name: str = Attribute("As in the Event header field.")
+    produces: Sequence[str] = Attribute("Content types of NOTIFY bodies, preferred first.")
+    accepts: Collection[str] = Attribute("Content types of PUBLISH bodies; empty: no PUBLISH.")
+    bounds: Bounds = Attribute("The intervals granted to subscriptions and publications.")
+    pause: float = Attribute("The least seconds between two notifications to one watcher.")
+    feeds: Feed = Attribute("What its state is composed from.")
+
+    def parse(content_type: str, data: bytes) -> Any:
+        """
+        Read a published body into the package's own form of it.
+
+        ``content_type`` is one of ``accepts``.  Raises `MalformedDocument`.
+        """
+
+    def compose(material: Material) -> Any:
+        """Make one state of all there is.  A value: equal states are told once."""
+
+    def narrow(state: Any, view: View) -> Any:
+        """Leave what the view lets through."""
+
+    def neutral(presentity: AddressOfRecord) -> Any:
+        """What a politely blocked watcher sees; it must look like nobody at home."""
+
+    def render(state: Any, content_type: str) -> Body | NumberedBody:
+        """
+        Write the body.  Called once per distinct state, view and content type.
+
+        A `NumberedBody` leaves a gap for a version counted per subscription.
+        """
+
+
+class IClock(Protocol):
+    """The part of a reactor that tells time."""
+
+    def seconds(self) -> float:
+        """A moment on a clock that never goes back."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> Any:
+        """Call something after ``delay`` seconds."""
+
+
+class IHouse(Interface):
+    """The little of the server that a plugin may see."""
+
+    reactor: Any = Attribute("For timers, names, threads and connections of its own.")
+    domains: Collection[str] = Attribute("The domains served here, in lower case.")
+    metrics: Metrics = Attribute("Where a plugin may count.")
+    storage: IStorage = Attribute("For records of a plugin's own kinds; started before all others.")
+
+    def now() -> float:
+        """The moment on the wall clock, in seconds since 1970."""
+
+    def decide_again(presentity: AddressOfRecord) -> None:
+        """Ask the contact ACLs anew: the rules of ``presentity`` changed."""
+
+    def ended(subscription: Subscription, reason: Reason) -> None:
+        """The watcher is gone, or cannot be reached any more."""
+
+    def watch(
+        watcher: Identity,
+        presentity: AddressOfRecord,
+        package: str,
+        notifier: str,
+        route: object,
+        expires: int,
+    ) -> Awaitable[Subscription]:
+        """
+        Open a subscription for a watcher who did not come by SUBSCRIBE.
+
+        It passes the same ACLs.  ``notifier`` is the name of the notifier that serves it,
+        ``route`` means something only to that one.  It lives in memory: whoever opened it
+        opens it again after a start.
+        """

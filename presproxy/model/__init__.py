@@ -1,0 +1,1 @@
+"""The nouns all rooms above share: values, and a subscription's table."""

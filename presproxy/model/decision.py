@@ -1,0 +1,50 @@
+"""What a contact ACL decides about one watcher of one presentity."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Handling(enum.Enum):
+    """
+    The sub-handling of a subscription (RFC 5025 §3.2.1), weakest first.
+
+    ``BLOCK`` is refused; ``CONFIRM`` waits, pending; ``POLITE_BLOCK`` looks active and
+    sees nobody at home; ``ALLOW`` is active.
+    """
+
+    BLOCK = "block"
+    CONFIRM = "confirm"
+    POLITE_BLOCK = "polite-block"
+    ALLOW = "allow"
+
+
+@attrs.frozen
+class View:
+    """
+    What part of a presentity's state a watcher sees, by name.
+
+    Equal views share every document rendered for them.  A package's ``narrow`` gives
+    views their meaning.
+    """
+
+    name: str
+
+
+#: Everything there is.
+FULL = View("full")
+#: What a politely blocked watcher sees, and one whom nobody decided about yet.
+NEUTRAL = View("neutral")
+
+
+@attrs.frozen
+class Decision:
+    """
+    A handling, the view it opens, and the rule that said so, in a few words for people.
+    """
+
+    handling: Handling
+    rule: str
+    view: View = FULL

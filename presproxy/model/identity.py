@@ -1,0 +1,19 @@
+"""Who sent a request, and how that was proved."""
+
+from __future__ import annotations
+
+import attrs
+
+from presproxy.sip.uri import AddressOfRecord
+
+
+@attrs.frozen
+class Identity:
+    """
+    A user, and the name of the authenticator who vouches for him.
+
+    ``proof`` is ``open`` where nobody asked for a proof.
+    """
+
+    aor: AddressOfRecord
+    proof: str

@@ -1,0 +1,122 @@
+"""
+Subscription states as the notifier sees them (RFC 6665 §4.1.2, §4.2.2).
+
+Everything that changes the state of a subscription is in this module, in one table.  It
+knows neither messages nor clocks: the presence agent tells it what happened, and it
+answers what must now be told to the watcher.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from presproxy.model.decision import NEUTRAL, View
+from presproxy.model.identity import Identity
+from presproxy.sip.uri import AddressOfRecord
+
+
+class State(enum.Enum):
+    """As Subscription-State writes it (RFC 6665 §8.2.3)."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    TERMINATED = "terminated"
+
+
+class Reason(enum.Enum):
+    """Why a subscription ended (RFC 6665 §4.1.3)."""
+
+    DEACTIVATED = "deactivated"
+    PROBATION = "probation"
+    REJECTED = "rejected"
+    TIMEOUT = "timeout"
+    GIVEUP = "giveup"
+    NORESOURCE = "noresource"
+    INVARIANT = "invariant"
+
+
+class Happening(enum.Enum):
+    """What can happen to a subscription."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    UNSUBSCRIBED = "unsubscribed"
+    UNREACHABLE = "unreachable"
+    REFRESHED = "refreshed"
+    CHANGED = "changed"
+
+
+class Tell(enum.Enum):
+    """What the watcher is to be told now."""
+
+    NOTHING = "nothing"
+    #: The state as the watcher's view has it; the neutral one while pending.
+    STATE = "state"
+    #: A last NOTIFY, with the last state.
+    LAST = "last"
+
+
+_TABLE: dict[tuple[State, Happening], tuple[State, Tell]] = {
+    (State.PENDING, Happening.APPROVED): (State.ACTIVE, Tell.STATE),
+    (State.PENDING, Happening.REFUSED): (State.TERMINATED, Tell.LAST),
+    (State.PENDING, Happening.EXPIRED): (State.TERMINATED, Tell.LAST),
+    (State.PENDING, Happening.UNSUBSCRIBED): (State.TERMINATED, Tell.LAST),
+    (State.PENDING, Happening.UNREACHABLE): (State.TERMINATED, Tell.NOTHING),
+    (State.PENDING, Happening.REFRESHED): (State.PENDING, Tell.STATE),
+    # A pending watcher learns nothing, not even that something changed.
+    (State.PENDING, Happening.CHANGED): (State.PENDING, Tell.NOTHING),
+    (State.ACTIVE, Happening.APPROVED): (State.ACTIVE, Tell.STATE),
+    (State.ACTIVE, Happening.REFUSED): (State.TERMINATED, Tell.LAST),
+    (State.ACTIVE, Happening.EXPIRED): (State.TERMINATED, Tell.LAST),
+    (State.ACTIVE, Happening.UNSUBSCRIBED): (State.TERMINATED, Tell.LAST),
+    (State.ACTIVE, Happening.UNREACHABLE): (State.TERMINATED, Tell.NOTHING),
+    (State.ACTIVE, Happening.REFRESHED): (State.ACTIVE, Tell.STATE),
+    (State.ACTIVE, Happening.CHANGED): (State.ACTIVE, Tell.STATE),
+}
+
+
+@attrs.define(eq=False)
+class Subscription:
+    """
+    One watcher's subscription to one package of one presentity.
+
+    ``key`` names its record and never changes.  ``expires_at`` is a moment on the wall
+    clock.  ``notifier`` is the name of the notifier that serves it, and ``route`` means
+    something only to that notifier.  ``version`` is that of its record, 0 while there is
+    none.
+    """
+
+    key: str
+    watcher: Identity
+    presentity: AddressOfRecord
+    package: str
+    content_type: str
+    expires_at: float
+    notifier: str
+    route: object
+    state: State = State.PENDING
+    view: View = NEUTRAL
+    rule: str = ""
+    #: Why it ended, once it has.
+    reason: Reason | None = None
+    version: int = 0
+    #: When it began, a moment on the wall clock.
+    since: float = 0.0
+
+    def happen(self, happening: Happening) -> Tell:
+        """
+        Move on by one happening, and say what is to be told.
+
+        A pair with no row in the table changes nothing: a subscription ends once.
+        """
+        stay = (self.state, Tell.NOTHING)
+        self.state, tell = _TABLE.get((self.state, happening), stay)
+        return tell
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.state is not State.TERMINATED

@@ -1,0 +1,1 @@
+"""The roads by which notifications reach watchers."""

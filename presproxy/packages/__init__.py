@@ -1,0 +1,1 @@
+"""The event packages (RFC 6665 §5)."""

@@ -1,0 +1,1 @@
+"""The transaction user: from a request to its answer."""

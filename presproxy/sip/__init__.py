@@ -1,0 +1,1 @@
+"""The language: SIP messages and their fields.  Pure: no Twisted, no clock, no sockets."""

@@ -1,0 +1,64 @@
+"""
+The road a message came by, and the way back.
+
+A flow is what the rooms above the transport know of sockets: where a message came
+from, and how to send something there.  The transports make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+Address = tuple[str, int]
+
+
+class Flow:
+    """
+    A way to one peer by one socket of ours.
+
+    ``peer`` and ``local`` are (host, port); an IPv6 host has no brackets.  ``sent_by``
+    is our end as Via and Contact name it, brackets and port included.
+    """
+
+    __slots__ = ("local", "peer", "sent_by")
+
+    transport: ClassVar[str] = ""
+    """As Via writes it: ``UDP``, ``TCP``."""
+    reliable: ClassVar[bool] = False
+
+    def __init__(self, local: Address, peer: Address, sent_by: str) -> None:
+        self.local = local
+        self.peer = peer
+        self.sent_by = sent_by
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can still be sent."""
+        return True
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for two flows between the same ends."""
+        return (self.transport, self.local, self.peer)
+
+    def send(self, data: bytes) -> None:
+        """
+        Send one whole message; never waits.
+
+        A datagram may be lost without a word.  Raises `FlowClosed` when a stream is gone
+        or its peer reads too slowly to take more.
+        """
+        raise NotImplementedError
+
+    def towards(self, peer: Address) -> Flow:
+        """
+        Give the flow to another address by the same socket (RFC 3261 §18.2.2).
+
+        On a stream there is only the one peer, and this is the flow itself.
+        """
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        host, port = self.peer
+        return f"{self.transport.lower()}:{host}:{port}"

@@ -1,0 +1,1 @@
+"""Where records outlive the process."""

@@ -1,0 +1,1 @@
+"""What each kind of plugin promises, as tests to subclass."""
