@@ -1,0 +1,54 @@
+"""
+Branches, tags, Call-IDs, entity-tags and nonces, from a source of randomness handed in.
+
+Whoever needs them in a test hands in a source of his own, and can name them.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+
+#: What makes a branch a transaction's own (RFC 3261 §8.1.1.7).
+MAGIC_COOKIE = "z9hG4bK"
+
+
+class Tokens:
+    """
+    Makes the words which must be unlike any other.
+
+    ``random`` gives as many random bytes as it is asked for, `os.urandom` for one.
+    """
+
+    __slots__ = ("_branch", "_count", "_random")
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
+        self._branch = f"{MAGIC_COOKIE}{random(8).hex()}."
+        self._count = 0
+
+    def branch(self) -> str:
+        """
+        Give the branch of one transaction (RFC 3261 §8.1.1.7).
+
+        Unique, not secret: a random word per process and a count, as one is needed per
+        NOTIFY.
+        """
+        self._count += 1
+        return f"{self._branch}{self._count:x}"
+
+    def tag(self) -> str:
+        """Give a tag, of more than the 32 random bits wanted (RFC 3261 §19.3)."""
+        return self._random(8).hex()
+
+    def call_id(self) -> str:
+        """Give a Call-ID (RFC 3261 §8.1.1.4)."""
+        return self._random(16).hex()
+
+    def entity_tag(self) -> str:
+        """Give an entity-tag, which nobody can guess (RFC 3903 §14.3)."""
+        return self._random(12).hex()
+
+    def nonce(self) -> str:
+        """Give what begins a nonce: 16 random bytes, as characters allowed anywhere."""
+        return urlsafe_b64encode(self._random(16)).decode("ascii").rstrip("=")
