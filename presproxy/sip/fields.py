@@ -1,0 +1,361 @@
+"""
+The values of the common header fields: Via, From and To, Contact, CSeq, Content-Type …
+
+Each is read from the text of one field value, already unfolded, and written by ``str``.
+Reading raises `MalformedField` and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import attrs
+
+from presproxy.errors import MalformedField
+from presproxy.sip import grammar
+from presproxy.sip.grammar import Parameters
+from presproxy.sip.uri import AddressOfRecord, address_of_record, parse_host
+
+#: The grammar lets delta-seconds be any run of digits, the text ends them at 2**32 - 1
+#: (RFC 3261 §25.1 against §20.19).  A larger value is clamped, not refused: whoever sends
+#: it means "as long as you like".
+LONGEST = 2**32 - 1
+
+#: A CSeq number is below this (RFC 3261 §8.1.1.5).
+CSEQ_END = 2**31
+
+_splitter = re.compile(rf"{grammar.QUOTED_STRING}|<[^>]*>|,")
+_via = re.compile(
+    rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
+    rf"{grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}+({grammar.HOST})"
+    rf"{grammar.LWS}*(?::{grammar.LWS}*([0-9]{{1,5}}){grammar.LWS}*)?(?=;|$)"
+).match
+_name_addr = re.compile(
+    rf'{grammar.LWS}*(?:({grammar.QUOTED_STRING})|([^"<>,;\x00-\x08\x0a-\x1f]*))'
+    rf"{grammar.LWS}*<{grammar.LWS}*([^<>\x00-\x1f]+)>"
+).match
+#: Without brackets a URI ends at the first semicolon, and has no comma or question mark
+#: (RFC 3261 §20.10).
+_addr_spec = re.compile(
+    r'[ \t]*([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>",;?]+)[ \t]*(?=;|$)'
+).match
+_cseq = re.compile(
+    rf"{grammar.LWS}*([0-9]{{1,20}}){grammar.LWS}+({grammar.TOKEN})\s*"
+).fullmatch
+_media = re.compile(
+    rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
+    rf"{grammar.LWS}*(?=;|$)"
+).match
+#: The digits beyond which it is clamped anyhow; leading zeros are many in some PBXs.
+_seconds = re.compile(rf"{grammar.LWS}*0*([0-9]*){grammar.LWS}*").fullmatch
+_qvalue = re.compile(r"(?:0(?:\.[0-9]*)?|1(?:\.0*)?|\.[0-9]+)").fullmatch
+
+
+def split_values(value: str) -> list[str]:
+    """Cut a field value at its commas, but not within quotes or angle brackets."""
+    if "," not in value:
+        value = value.strip(" \t")
+        return [value] if value else []
+    if '"' not in value and "<" not in value:
+        return [part for each in value.split(",") if (part := each.strip(" \t"))]
+    found: list[str] = []
+    begin = 0
+    for match in _splitter.finditer(value):
+        if match[0] == ",":
+            found.append(value[begin : match.start()].strip(" \t"))
+            begin = match.end()
+    found.append(value[begin:].strip(" \t"))
+    return [part for part in found if part]
+
+
+def parse_seconds(name: str, text: str) -> int:
+    """Read delta-seconds, at most `LONGEST`; ``name`` is the field, for what is raised."""
+    match = _seconds(text)
+    if match is None or not text.strip(" \t"):
+        raise MalformedField(name, f"no number of seconds: {text[:60]!r}")
+    digits = match[1]
+    return LONGEST if len(digits) > 10 else min(int(digits or "0"), LONGEST)
+
+
+# --- Via
+
+
+@attrs.frozen
+class Via:
+    """
+    One hop (RFC 3261 §20.42).
+
+    ``version`` is 2.0; ``transport`` is in upper case; ``host`` in lower case, an IPv6
+    address in brackets.
+    """
+
+    version: str
+    transport: str
+    host: str
+    port: int | None = None
+    parameters: Parameters = ()
+
+    def parameter(self, name: str) -> str | None:
+        """Give a parameter's value: empty if it has none, None if it is not there."""
+        return grammar.find_parameter(self.parameters, name)
+
+    @property
+    def branch(self) -> str | None:
+        """The branch; None from what only knows RFC 2543."""
+        return self.parameter("branch") or None
+
+    @property
+    def received(self) -> str | None:
+        """Where it came from, an IPv6 address without brackets (RFC 5118 §4.5)."""
+        received = self.parameter("received")
+        return received.strip("[]") if received else None
+
+    @property
+    def has_rport(self) -> bool:
+        """Whether the response is to go to the source port (RFC 3581 §3)."""
+        return self.parameter("rport") is not None
+
+    @property
+    def rport(self) -> int | None:
+        """The source port as the server filled it in."""
+        rport = self.parameter("rport")
+        return int(rport) if rport and len(rport) < 6 and rport.isdecimal() else None
+
+    def replace(self, **parameters: str | None) -> Via:
+        """Give the Via with these parameters set, in their places or at the end."""
+        left = dict(parameters)
+        kept = [
+            (name, left.pop(name.lower())) if name.lower() in left else (name, value)
+            for name, value in self.parameters
+            if name.lower() in left or name.lower() not in parameters
+        ]
+        return attrs.evolve(self, parameters=(*kept, *left.items()))
+
+    def __str__(self) -> str:
+        port = "" if self.port is None else f":{self.port}"
+        parameters = grammar.write_parameters(self.parameters)
+        return f"SIP/{self.version}/{self.transport} {self.host}{port}{parameters}"
+
+
+def parse_via(text: str) -> Via:
+    """Read one Via value."""
+    match = _via(text)
+    if match is None or match[1].upper() != "SIP":
+        raise MalformedField("Via", f"cannot be read: {text[:60]!r}")
+    _, version, transport, host, port = match.groups()
+    if port is not None and int(port) > 65535:
+        raise MalformedField("Via", f"no port: {port}")
+    return Via(
+        version,
+        transport.upper(),
+        parse_host("Via", host),
+        None if port is None else int(port),
+        grammar.parse_parameters("Via", text[match.end() :]),
+    )
+
+
+# --- From, To, Route, Contact
+
+
+@attrs.frozen
+class NameAddress:
+    """
+    A URI with a name for people and parameters (RFC 3261 §20.10).
+
+    ``uri`` is as it is written, without the brackets.
+    """
+
+    display: str | None
+    uri: str
+    parameters: Parameters = ()
+
+    def parameter(self, name: str) -> str | None:
+        """Give a parameter's value: empty if it has none, None if it is not there."""
+        return grammar.find_parameter(self.parameters, name)
+
+    @property
+    def tag(self) -> str | None:
+        """The tag; None if there is none, or an empty one."""
+        return self.parameter("tag") or None
+
+    @property
+    def aor(self) -> AddressOfRecord:
+        """The address of record; raises `MalformedField` if the URI is none."""
+        return address_of_record(self.uri)
+
+    def __str__(self) -> str:
+        display = "" if self.display is None else f"{grammar.quote(self.display)} "
+        return f"{display}<{self.uri}>{grammar.write_parameters(self.parameters)}"
+
+
+@attrs.frozen
+class Contact(NameAddress):
+    """A Contact value, or `WILDCARD`."""
+
+    @property
+    def q(self) -> float | None:
+        """The preference, from 0 to 1."""
+        text = self.parameter("q")
+        return None if text is None else _parse_q("Contact", text)
+
+    @property
+    def expires(self) -> int | None:
+        """The seconds asked for this one, at most `LONGEST`."""
+        text = self.parameter("expires")
+        return None if text is None else parse_seconds("Contact", text)
+
+    def __str__(self) -> str:
+        return "*" if self.uri == "*" else super().__str__()
+
+
+#: All contacts there are (RFC 3261 §10.2.2).
+WILDCARD = Contact(None, "*")
+
+
+def parse_name_address(name: str, text: str) -> NameAddress:
+    """
+    Read a value with or without angle brackets.
+
+    ``name`` is the field it is in, for what is raised.
+    """
+    return NameAddress(*_read_name_address(name, text))
+
+
+def parse_contact(text: str) -> Contact:
+    """Read one Contact value."""
+    if text.strip(" \t") == "*":
+        return WILDCARD
+    return Contact(*_read_name_address("Contact", text))
+
+
+def _read_name_address(name: str, text: str) -> tuple[str | None, str, Parameters]:
+    match = _name_addr(text)
+    if match is not None:
+        quoted, plain, uri = match.groups()
+        display = (
+            plain.strip(" \t") or None if quoted is None else grammar.unquote(quoted)
+        )
+    else:
+        match = _addr_spec(text)
+        if match is None:
+            raise MalformedField(name, f"cannot be read: {text[:60]!r}")
+        display, uri = None, match[1]
+    return (
+        display,
+        uri.rstrip(" \t"),
+        grammar.parse_parameters(name, text[match.end() :]),
+    )
+
+
+# --- CSeq
+
+
+@attrs.frozen
+class CSeq:
+    """A sequence number and a method (RFC 3261 §20.16)."""
+
+    number: int
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.method}"
+
+
+def parse_cseq(text: str) -> CSeq:
+    """Read a CSeq; its number is below 2**31."""
+    match = _cseq(text)
+    if match is None:
+        raise MalformedField("CSeq", f"cannot be read: {text[:60]!r}")
+    number = int(match[1])
+    if number >= CSEQ_END:
+        raise MalformedField("CSeq", f"{number} is not below 2**31")
+    return CSeq(number, match[2])
+
+
+# --- Content-Type, Accept
+
+
+@attrs.frozen
+class MediaType:
+    """
+    What a body is (RFC 3261 §20.15).
+
+    ``type`` is the type and subtype in lower case, ``application/pidf+xml``.
+    """
+
+    type: str
+    parameters: Parameters = ()
+
+    def parameter(self, name: str) -> str | None:
+        """Give a parameter's value: empty if it has none, None if it is not there."""
+        return grammar.find_parameter(self.parameters, name)
+
+    def __str__(self) -> str:
+        return self.type + grammar.write_parameters(self.parameters)
+
+
+@attrs.frozen
+class MediaRange:
+    """
+    One value of Accept (RFC 3261 §20.1), preferred as ``q`` says.
+
+    ``type`` may be ``application/*`` or ``*/*``.
+    """
+
+    type: str
+    q: float = 1.0
+    parameters: Parameters = ()
+
+    def matches(self, content_type: str) -> bool:
+        """Whether ``content_type``, in lower case and without parameters, is meant."""
+        if self.type.endswith("/*"):
+            return self.type == "*/*" or content_type.startswith(self.type[:-1])
+        return self.type == content_type
+
+    def __str__(self) -> str:
+        q = "" if self.q == 1.0 else f";q={self.q:.3f}".rstrip("0").rstrip(".")
+        return f"{self.type}{grammar.write_parameters(self.parameters)}{q}"
+
+
+def parse_media_type(text: str) -> MediaType:
+    """Read a Content-Type."""
+    return MediaType(*_read_media("Content-Type", text))
+
+
+def parse_accept(values: Iterable[str]) -> list[MediaRange]:
+    """Read the values of Accept, one range each, in their order."""
+    return [_parse_range(value) for value in values]
+
+
+def acceptance(ranges: Iterable[MediaRange], content_type: str) -> float:
+    """
+    Say how welcome a content type is, from 0 to 1.
+
+    The most specific range which matches decides (RFC 9110 §12.5.1).
+    """
+    matching = [each for each in ranges if each.matches(content_type)]
+    if not matching:
+        return 0.0
+    return max(matching, key=lambda each: -each.type.count("*")).q
+
+
+def _parse_range(text: str) -> MediaRange:
+    media, parameters = _read_media("Accept", text)
+    q = grammar.find_parameter(parameters, "q")
+    others = tuple(each for each in parameters if each[0].lower() != "q")
+    return MediaRange(media, 1.0 if q is None else _parse_q("Accept", q), others)
+
+
+def _read_media(name: str, text: str) -> tuple[str, Parameters]:
+    match = _media(text)
+    if match is None:
+        raise MalformedField(name, f"no media type: {text[:60]!r}")
+    parameters = grammar.parse_parameters(name, text[match.end() :])
+    return f"{match[1]}/{match[2]}".lower(), parameters
+
+
+def _parse_q(name: str, text: str) -> float:
+    if _qvalue(text) is None:
+        raise MalformedField(name, f"no preference: {text[:60]!r}")
+    return float(text)
