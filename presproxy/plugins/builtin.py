@@ -1,0 +1,64 @@
+"""The plugins that come with presproxy."""
+
+from __future__ import annotations
+
+from presproxy.extend.maker import PluginMaker
+
+open_authenticator = PluginMaker(
+    kind="auth",
+    name="open",
+    target="presproxy.auth.open:OpenAuthenticator",
+    summary="Believes everybody to be who the From field says.",
+)
+digest_authenticator = PluginMaker(
+    kind="auth",
+    name="digest",
+    target="presproxy.auth.digest:DigestAuthenticator",
+    summary="Asks for a password by HTTP Digest (RFC 8760), from a file of users.",
+)
+
+open_acl = PluginMaker(
+    kind="acl",
+    name="open",
+    target="presproxy.acl.open:OpenACL",
+    summary="Lets everybody see everybody.",
+)
+contacts_acl = PluginMaker(
+    kind="acl",
+    name="contacts",
+    target="presproxy.acl.contacts:ContactsACL",
+    summary="Obeys each user's list of who is allowed, blocked or politely blocked.",
+)
+
+memory_storage = PluginMaker(
+    kind="storage",
+    name="memory",
+    target="presproxy.storage.memory:MemoryStorage",
+    summary="Keeps everything in memory, until the process ends.",
+)
+sqlite_storage = PluginMaker(
+    kind="storage",
+    name="sqlite",
+    target="presproxy.storage.sqlite:SqliteStorage",
+    summary="Keeps everything in one file; what was answered survives a crash.",
+)
+
+sip_notifier = PluginMaker(
+    kind="notifier",
+    name="sip",
+    target="presproxy.notify.sip:SipNotifier",
+    summary="Sends NOTIFY requests to whoever subscribed by SIP.  Always there.",
+)
+
+presence_package = PluginMaker(
+    kind="package",
+    name="presence",
+    target="presproxy.packages.presence:PresencePackage",
+    summary="Presence (RFC 3856): who is available, as PIDF documents.",
+)
+winfo_package = PluginMaker(
+    kind="package",
+    name="presence.winfo",
+    target="presproxy.packages.winfo:WinfoPackage",
+    summary="Watcher information (RFC 3857): who watches whose presence.",
+)
