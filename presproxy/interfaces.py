@@ -10,12 +10,20 @@ server counts, logs with the plugin's name, and meets with the safe answer of th
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+    Sequence,
+)
 from typing import Any, Protocol
 
 import attrs
 from zope.interface import Attribute, Interface
 
+from presproxy.errors import IntervalTooBrief
 from presproxy.metrics import Metrics
 from presproxy.model.decision import Decision, Handling, View
 from presproxy.model.identity import Identity
@@ -23,7 +31,6 @@ from presproxy.model.notice import Body, Notice, NumberedBody
 from presproxy.model.publication import Publication
 from presproxy.model.record import Batch, Change, Record, Snapshot
 from presproxy.model.subscription import Reason, Subscription
-from presproxy.errors import IntervalTooBrief
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import AddressOfRecord
@@ -94,7 +101,9 @@ class IContactList(Interface):
     Provided by an `IContactACL` beside it; asked for once at the start.
     """
 
-    def contacts(presentity: AddressOfRecord) -> Awaitable[Mapping[AddressOfRecord, Handling]]:
+    def contacts(
+        presentity: AddressOfRecord,
+    ) -> Awaitable[Mapping[AddressOfRecord, Handling]]:
         """Give what the presentity has said of each watcher."""
 
     def handle(
@@ -125,7 +134,9 @@ class IStorage(IPluggable):
     Asked once per request which changes something, never once per watcher.
     """
 
-    durable: bool = Attribute("Whether an answered commit survives the death of the machine.")
+    durable: bool = Attribute(
+        "Whether an answered commit survives the death of the machine."
+    )
     shared: bool = Attribute("Whether other nodes may write to it, too.")
     lease: Lease = Attribute("Of this node.  Always holds unless ``shared``.")
 
@@ -187,7 +198,7 @@ class INotifier(IPluggable):
 @attrs.frozen
 class Bounds:
     """
-    The intervals an event package grants, in seconds.
+    The intervals granted to publications, subscriptions or registrations, in seconds.
 
     ``default`` is used when the peer names none.
     """
@@ -209,6 +220,21 @@ class Bounds:
         if 0 < asked < min(self.shortest, 3600):
             raise IntervalTooBrief(self.shortest)
         return min(asked, self.longest)
+
+
+class IRouteKeeper(Interface):
+    """
+    A notifier whose subscriptions outlive the process.
+
+    Provided by an `INotifier` beside it; asked for once at the start.  Without it the
+    notifier's subscriptions live in memory only.
+    """
+
+    def write(route: Any) -> bytes:
+        """Write a route, as it is to be found after a start."""
+
+    def read(payload: bytes) -> Any:
+        """Read a route back.  Raises ValueError for what it cannot read."""
 
 
 class Feed(enum.Enum):
@@ -257,10 +283,18 @@ class IEventPackage(Interface):
     """
 
     name: str = Attribute("As in the Event header field.")
-    produces: Sequence[str] = Attribute("Content types of NOTIFY bodies, preferred first.")
-    accepts: Collection[str] = Attribute("Content types of PUBLISH bodies; empty: no PUBLISH.")
-    bounds: Bounds = Attribute("The intervals granted to subscriptions and publications.")
-    pause: float = Attribute("The least seconds between two notifications to one watcher.")
+    produces: Sequence[str] = Attribute(
+        "Content types of NOTIFY bodies, preferred first."
+    )
+    accepts: Collection[str] = Attribute(
+        "Content types of PUBLISH bodies; empty: no PUBLISH."
+    )
+    bounds: Bounds = Attribute(
+        "The intervals granted to subscriptions and publications."
+    )
+    pause: float = Attribute(
+        "The least seconds between two notifications to one watcher."
+    )
     feeds: Feed = Attribute("What its state is composed from.")
 
     def parse(content_type: str, data: bytes) -> Any:
@@ -268,6 +302,14 @@ class IEventPackage(Interface):
         Read a published body into the package's own form of it.
 
         ``content_type`` is one of ``accepts``.  Raises `MalformedDocument`.
+        """
+
+    def supersedes(document: Any, earlier: Any) -> bool:
+        """
+        Say whether a new publication takes the place of an earlier one by the same flow.
+
+        Both are what ``parse`` made.  It is how a user agent that never names an
+        entity-tag is kept from filling the table with its own past.
         """
 
     def compose(material: Material) -> Any:
@@ -293,7 +335,9 @@ class IClock(Protocol):
     def seconds(self) -> float:
         """A moment on a clock that never goes back."""
 
-    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> Any:
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object
+    ) -> Any:
         """Call something after ``delay`` seconds."""
 
 
@@ -303,7 +347,9 @@ class IHouse(Interface):
     reactor: Any = Attribute("For timers, names, threads and connections of its own.")
     domains: Collection[str] = Attribute("The domains served here, in lower case.")
     metrics: Metrics = Attribute("Where a plugin may count.")
-    storage: IStorage = Attribute("For records of a plugin's own kinds; started before all others.")
+    storage: IStorage = Attribute(
+        "For records of a plugin's own kinds; started before all others."
+    )
 
     def now() -> float:
         """The moment on the wall clock, in seconds since 1970."""

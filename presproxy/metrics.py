@@ -14,7 +14,23 @@ import attrs
 
 #: Seconds; chosen to tell a NOTIFY on the loopback (under a millisecond) from one that
 #: waited for a retransmission (half a second and more).
-LATENCIES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 32.0)
+LATENCIES = (
+    0.0005,
+    0.001,
+    0.002,
+    0.005,
+    0.01,
+    0.02,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    32.0,
+)
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -79,7 +95,9 @@ class Metrics:
             raise TypeError(f"{name} is not a histogram")
         return sample.source
 
-    def gauge(self, name: str, help: str, read: Callable[[], float], /, **labels: str) -> None:
+    def gauge(
+        self, name: str, help: str, read: Callable[[], float], /, **labels: str
+    ) -> None:
         """Name a function which tells how much there is now."""
         key = (name, tuple(sorted(labels.items())))
         self._samples[key] = Sample(name, help, key[1], read)

@@ -49,7 +49,9 @@ class Tap:
         self.listeners = (*self.listeners, listener)
 
         def stop() -> None:
-            self.listeners = tuple(each for each in self.listeners if each is not listener)
+            self.listeners = tuple(
+                each for each in self.listeners if each is not listener
+            )
 
         return stop
 

@@ -11,7 +11,7 @@ from presproxy.model.subscription import Subscription
 
 @attrs.frozen(eq=False)
 class Body:
-    """A rendered body, the same for everybody.  ``tail`` is for notifiers to keep their own form of it."""
+    """A rendered body, the same for everybody."""
 
     content_type: str
     data: bytes

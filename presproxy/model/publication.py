@@ -17,7 +17,8 @@ class Publication:
     One publisher's soft state, alive until ``expires_at`` on the wall clock.
 
     ``key`` names its record and never changes; the entity-tag is new each time.
-    ``document`` is what the package's ``parse`` made of ``body``.
+    ``document`` is what the package's ``parse`` made of ``body``.  ``source`` names the
+    flow it came by, empty where others may share that flow.
     """
 
     key: str
@@ -30,4 +31,7 @@ class Publication:
     expires_at: float
     #: When it was last modified; later ones come first where two disagree.
     modified_at: float
+    source: str = ""
     version: int = 0
+    #: The second under which its expiry is kept; 0 while it is not.
+    bucket: int = 0

@@ -55,7 +55,7 @@ class Tell(enum.Enum):
     NOTHING = "nothing"
     #: The state as the watcher's view has it; the neutral one while pending.
     STATE = "state"
-    #: A last NOTIFY, with the last state.
+    #: A last notification, which ends the subscription.
     LAST = "last"
 
 
@@ -100,11 +100,15 @@ class Subscription:
     state: State = State.PENDING
     view: View = NEUTRAL
     rule: str = ""
+    #: Whether it was pending before it became active.
+    was_approved: bool = False
     #: Why it ended, once it has.
     reason: Reason | None = None
     version: int = 0
     #: When it began, a moment on the wall clock.
     since: float = 0.0
+    #: The second under which its expiry is kept; 0 while it is not.
+    bucket: int = 0
 
     def happen(self, happening: Happening) -> Tell:
         """
@@ -113,7 +117,10 @@ class Subscription:
         A pair with no row in the table changes nothing: a subscription ends once.
         """
         stay = (self.state, Tell.NOTHING)
-        self.state, tell = _TABLE.get((self.state, happening), stay)
+        before = self.state
+        self.state, tell = _TABLE.get((before, happening), stay)
+        if before is State.PENDING and self.state is State.ACTIVE:
+            self.was_approved = True
         return tell
 
     @property

@@ -1,0 +1,271 @@
+"""
+The presence agent: what changed, and who is to be told (RFC 3856 §6, RFC 6665 §4.2).
+
+It is told of publications that are live, of subscriptions that begin, go on and end, and
+of decisions of the contact ACLs.  All of it happens in memory and at once; what is to be
+told goes out at the end of the reactor's turn, so that many changes of one turn are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import attrs
+
+from presproxy.events.expiry import Expiries
+from presproxy.events.fanout import FanOut
+from presproxy.events.resource import Resource, Resources
+from presproxy.events.winfo import SUFFIX, Visitors, watched_package
+from presproxy.model.decision import NEUTRAL, Decision, Handling, View
+from presproxy.model.subscription import (
+    Happening,
+    Reason,
+    State,
+    Subscription,
+    Tell,
+)
+from presproxy.sip.uri import AddressOfRecord
+
+_REASONS = {
+    Happening.REFUSED: Reason.REJECTED,
+    Happening.EXPIRED: Reason.TIMEOUT,
+    Happening.UNSUBSCRIBED: Reason.TIMEOUT,
+    Happening.UNREACHABLE: Reason.NORESOURCE,
+}
+
+
+@attrs.define(eq=False)
+class PresenceAgent:
+    """
+    Keeps who watches what, and tells them.
+
+    ``now`` is the wall clock; ``ticks`` the clock of latencies and pauses.  ``later``
+    calls a function after some seconds, 0 for the end of this turn.  ``gone`` is told of
+    each subscription that ended, so that its record can be deleted.
+    """
+
+    resources: Resources
+    fanout: FanOut
+    visitors: Visitors
+    now: Callable[[], float]
+    ticks: Callable[[], float]
+    later: Callable[[float, Callable[[], None]], object]
+    gone: Callable[[Subscription], None]
+    _subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
+    _by_watcher: dict[AddressOfRecord, int] = attrs.field(factory=dict)
+    _expiries: Expiries[Subscription] = attrs.field(factory=Expiries)
+    _marked: dict[Resource, None] = attrs.field(factory=dict)
+    _is_coming: bool = False
+
+    # -- What is there -------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    def subscription(self, key: str) -> Subscription | None:
+        """Give a subscription that has not ended."""
+        return self._subscriptions.get(key)
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Give all subscriptions that have not ended."""
+        return tuple(self._subscriptions.values())
+
+    def of(self, presentity: AddressOfRecord) -> list[Subscription]:
+        """Give the subscriptions to one presentity, of all packages."""
+        return [
+            subscription
+            for resource in self.resources.of(presentity)
+            for subscription in resource.living()
+        ]
+
+    def count_of(self, watcher: AddressOfRecord) -> int:
+        """Say how many subscriptions one watcher has."""
+        return self._by_watcher.get(watcher, 0)
+
+    # -- Publications --------------------------------------------------------------
+
+    def changed(
+        self, presentity: AddressOfRecord, package: str, changed_at: float
+    ) -> None:
+        """The publications of a presentity are others now, as was asked for then."""
+        resource = self.resources.find(presentity, package)
+        if resource is not None and resource.subscriptions:
+            self._mark(resource, changed_at)
+
+    # -- Subscriptions -------------------------------------------------------------
+
+    def restore(self, subscription: Subscription) -> None:
+        """Take a subscription back into memory after a start, telling nobody."""
+        self._keep(subscription)
+
+    def begin(self, subscription: Subscription) -> None:
+        """A new subscription: its watcher is told the state, and those told of watchers."""
+        resource = self._keep(subscription)
+        self.visitors.arrived(subscription)
+        self.fanout.tell_one(resource, subscription)
+        self._watchers_changed(subscription)
+
+    def refreshed(self, subscription: Subscription) -> None:
+        """A subscription goes on; its watcher is told the state again."""
+        self._expiries.keep(subscription)
+        if subscription.happen(Happening.REFRESHED) is Tell.STATE:
+            self.fanout.tell_one(self._resource(subscription), subscription)
+
+    def end(self, subscription: Subscription, happening: Happening) -> None:
+        """A subscription ends, as ``happening`` says; its watcher is told so if he can be."""
+        if not subscription.is_alive:
+            return
+        was_pending = subscription.state is State.PENDING
+        tell = subscription.happen(happening)
+        subscription.reason = subscription.reason or _REASONS[happening]
+        if happening is Happening.REFUSED:
+            # What he was not to see is not shown in parting.
+            subscription.view = NEUTRAL
+        resource = self._resource(subscription)
+        if tell is Tell.LAST:
+            self.fanout.tell_one(resource, subscription)
+        self._remove(resource, subscription)
+        if was_pending and happening is Happening.EXPIRED:
+            self.visitors.waits(subscription, self.now())
+        elif self._winfo(subscription) is not None:
+            self.visitors.departed(subscription, happening)
+        self._watchers_changed(subscription)
+        self.gone(subscription)
+
+    def fetch(self, subscription: Subscription) -> None:
+        """
+        Tell a watcher the state once (RFC 6665 §4.4.3).
+
+        The subscription has no life: it is not kept, and its one notification ends it.
+        """
+        was_pending = subscription.state is State.PENDING
+        subscription.state = State.TERMINATED
+        subscription.reason = Reason.TIMEOUT
+        resource = self.resources.take(subscription.presentity, subscription.package)
+        self._feed(resource)
+        self.fanout.tell_one(resource, subscription)
+        self.resources.drop_if_empty(resource)
+        if was_pending:
+            self.visitors.waits(subscription, self.now())
+            self._watchers_changed(subscription)
+
+    def decided(self, subscription: Subscription, decision: Decision) -> bool:
+        """
+        A contact ACL decided about a subscription; say whether its record is another now.
+
+        An active one that must wait for a decision again ends and may ask anew: no
+        watcher takes a way back from active to pending.
+        """
+        if not subscription.is_alive:
+            return False
+        self.visitors.decided(
+            subscription.presentity, subscription.package, subscription.watcher.aor
+        )
+        subscription.rule = decision.rule
+        if decision.handling is Handling.BLOCK:
+            self.end(subscription, Happening.REFUSED)
+            return False
+        if decision.handling is Handling.CONFIRM:
+            if subscription.state is State.ACTIVE:
+                subscription.reason = Reason.DEACTIVATED
+                self.end(subscription, Happening.REFUSED)
+            return False
+        view = view_of(decision)
+        if subscription.state is State.ACTIVE and subscription.view == view:
+            return False
+        subscription.view = view
+        if subscription.happen(Happening.APPROVED) is Tell.STATE:
+            self.fanout.tell_one(self._resource(subscription), subscription)
+        self._watchers_changed(subscription)
+        return True
+
+    def expire(self, now: float) -> int:
+        """End all subscriptions whose time is over, and say how many did."""
+        ended = self._expiries.due(now)
+        for subscription in ended:
+            self.end(subscription, Happening.EXPIRED)
+        self.visitors.expire(now)
+        return len(ended)
+
+    def flush(self) -> None:
+        """Tell all that was marked as changed; whose pause is not over waits for it."""
+        self._is_coming = False
+        marked, self._marked = self._marked, {}
+        ticks = self.ticks()
+        for resource in marked:
+            wait = resource.told_at + resource.package.pause - ticks
+            if wait > 0:
+                self.later(wait, partial(self._mark, resource, resource.changed_at))
+                continue
+            resource.is_marked = False
+            if resource.subscriptions and resource.has_news():
+                resource.told_at = ticks
+                self.fanout.tell(resource)
+            resource.changed_at = 0.0
+
+    # -- Below -----------------------------------------------------------------------
+
+    def _mark(self, resource: Resource, changed_at: float) -> None:
+        resource.outdate()
+        if not resource.is_marked or not resource.changed_at:
+            resource.is_marked = True
+            resource.changed_at = changed_at
+        self._marked[resource] = None
+        if not self._is_coming:
+            self._is_coming = True
+            self.later(0, self.flush)
+
+    def _resource(self, subscription: Subscription) -> Resource:
+        return self.resources.take(subscription.presentity, subscription.package)
+
+    def _keep(self, subscription: Subscription) -> Resource:
+        resource = self._resource(subscription)
+        self._feed(resource)
+        resource.subscriptions[subscription.key] = subscription
+        self._subscriptions[subscription.key] = subscription
+        watcher = subscription.watcher.aor
+        self._by_watcher[watcher] = self._by_watcher.get(watcher, 0) + 1
+        self._expiries.keep(subscription)
+        return resource
+
+    def _remove(self, resource: Resource, subscription: Subscription) -> None:
+        resource.subscriptions.pop(subscription.key, None)
+        self._expiries.drop(subscription)
+        if self._subscriptions.pop(subscription.key, None) is not None:
+            watcher = subscription.watcher.aor
+            left = self._by_watcher[watcher] - 1
+            if left:
+                self._by_watcher[watcher] = left
+            else:
+                del self._by_watcher[watcher]
+        if not resource.subscriptions:
+            resource.forget()
+        self.resources.drop_if_empty(resource)
+
+    def _feed(self, resource: Resource) -> None:
+        """Tell a resource that feeds on watchers where they are."""
+        watched = watched_package(resource.package.name)
+        if watched is not None and resource.watchers is None:
+            resource.watchers = lambda: self.visitors.watchers(
+                resource.presentity,
+                watched,
+                self.resources.find(resource.presentity, watched),
+            )
+
+    def _winfo(self, subscription: Subscription) -> Resource | None:
+        """Give the resource that tells of this subscription's watcher, if it is watched."""
+        resource = self.resources.find(
+            subscription.presentity, subscription.package + SUFFIX
+        )
+        return resource if resource is not None and resource.subscriptions else None
+
+    def _watchers_changed(self, subscription: Subscription) -> None:
+        resource = self._winfo(subscription)
+        if resource is not None:
+            self._mark(resource, self.ticks())
+
+
+def view_of(decision: Decision) -> View:
+    """Give the view a decision opens: polite blocking and waiting show nobody at home."""
+    return decision.view if decision.handling is Handling.ALLOW else NEUTRAL

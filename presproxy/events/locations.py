@@ -1,0 +1,242 @@
+"""
+Where users can be reached: registered contacts (RFC 3261 §10).
+
+A registration is one record with all its bindings, so that a REGISTER is made lasting
+all or none (§10.3 step 7).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import attrs
+import cattrs
+
+from presproxy.errors import LimitReached, PresproxyError
+from presproxy.events.expiry import Expiries
+from presproxy.model.record import Change, Delete, Put, Record
+from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
+
+REGISTRATION = "registration"
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+
+
+class OutOfOrder(PresproxyError):
+    """A REGISTER older than one seen before (RFC 3261 §10.3 step 7)."""
+
+
+@attrs.frozen
+class Binding:
+    """
+    One contact of a user.
+
+    ``uri`` is as the user agent wrote it and ``q`` from 0 to 1; ``call_id`` and ``cseq``
+    are those of the REGISTER that last touched it, ``flow`` names the road it came by and
+    ``path`` the proxies on it (RFC 3327).  ``expires_at`` is a moment on the wall clock.
+    """
+
+    uri: str
+    expires_at: float
+    call_id: str
+    cseq: int
+    q: float = 1.0
+    parameters: str = ""
+    flow: str = ""
+    path: tuple[str, ...] = ()
+    user_agent: str = ""
+
+
+@attrs.define(eq=False)
+class Registration:
+    """All bindings of one address of record, the preferred first."""
+
+    aor: AddressOfRecord
+    bindings: tuple[Binding, ...]
+    version: int
+    #: When the first of the bindings ends.
+    expires_at: float = 0.0
+    bucket: int = 0
+
+
+@attrs.define(eq=False)
+class StagedRegistration:
+    """A registration on its way."""
+
+    locations: Locations
+    aor: AddressOfRecord
+    old: Registration | None
+    bindings: tuple[Binding, ...]
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """See `Staged`."""
+        version = self.locations.version(self.aor)
+        if not self.bindings:
+            if self.old is None:
+                return ()
+            return (Delete(REGISTRATION, self.aor, self.aor, version),)
+        last = max(binding.expires_at for binding in self.bindings)
+        payload = json.dumps(_converter.unstructure(self.bindings)).encode()
+        return (Put(REGISTRATION, self.aor, self.aor, version, last, payload),)
+
+    def live(self) -> None:
+        """See `Staged`."""
+        self.locations.live(self)
+
+    def take_back(self) -> None:
+        """See `Staged`; nothing was reserved."""
+
+
+@attrs.define(eq=False)
+class Locations:
+    """
+    The registrations of all users.
+
+    ``changed`` is told of each address of record whose bindings are others now.  At most
+    ``most`` bindings of one user are kept.
+    """
+
+    changed: Callable[[AddressOfRecord], None]
+    most: int = 20
+    most_in_all: int = 1_000_000
+    _registrations: dict[AddressOfRecord, Registration] = attrs.field(factory=dict)
+    _learned: dict[AddressOfRecord, int] = attrs.field(factory=dict)
+    _expiries: Expiries[Registration] = attrs.field(factory=Expiries)
+
+    def __len__(self) -> int:
+        return len(self._registrations)
+
+    def __iter__(self) -> Iterator[Registration]:
+        return iter(tuple(self._registrations.values()))
+
+    def bindings(self, aor: AddressOfRecord, now: float) -> tuple[Binding, ...]:
+        """Give the bindings of a user that are alive, the preferred first."""
+        registration = self._registrations.get(aor)
+        if registration is None:
+            return ()
+        return tuple(each for each in registration.bindings if each.expires_at > now)
+
+    def stage(
+        self, aor: AddressOfRecord, asked: Sequence[Binding], now: float
+    ) -> StagedRegistration:
+        """
+        Stage new, refreshed and removed bindings (RFC 3261 §10.3 step 7).
+
+        A binding asked for that has ended already is removed.  Raises `OutOfOrder` and
+        then changes none.
+        """
+        kept = {_contact_key(each.uri): each for each in self.bindings(aor, now)}
+        for binding in asked:
+            _check_order(kept.get(_contact_key(binding.uri)), binding)
+            kept.pop(_contact_key(binding.uri), None)
+            if binding.expires_at > now:
+                kept[_contact_key(binding.uri)] = binding
+        return self._staged(aor, kept.values())
+
+    def stage_removal(
+        self, aor: AddressOfRecord, call_id: str, cseq: int, now: float
+    ) -> StagedRegistration:
+        """Stage the end of all bindings, as ``Contact: *`` asks (RFC 3261 §10.3 step 6)."""
+        for binding in self.bindings(aor, now):
+            if binding.call_id == call_id and cseq <= binding.cseq:
+                raise OutOfOrder("older than a REGISTER seen before")
+        return self._staged(aor, ())
+
+    def version(self, aor: AddressOfRecord) -> int:
+        """Give the version of a user's record, 0 if there is none as far as is known."""
+        learned = self._learned.get(aor)
+        if learned is not None:
+            return learned
+        registration = self._registrations.get(aor)
+        return 0 if registration is None else registration.version
+
+    def learn(self, aor: AddressOfRecord, version: int) -> None:
+        """
+        The record stands at another version than was thought.
+
+        So it does when all bindings have expired and the record is still there.
+        """
+        self._learned[aor] = version
+
+    def live(self, staged: StagedRegistration) -> None:
+        """Make what was committed seen."""
+        if staged.old is not None:
+            self._expiries.drop(staged.old)
+        version = self.version(staged.aor)
+        self._learned.pop(staged.aor, None)
+        if staged.bindings:
+            self._keep(staged.aor, staged.bindings, version + 1)
+        else:
+            self._registrations.pop(staged.aor, None)
+        self.changed(staged.aor)
+
+    def restore(self, record: Record, now: float) -> bool:
+        """
+        Take a registration back into memory; False if all of it has expired.
+
+        Raises ValueError for a payload that is none.
+        """
+        try:
+            fields = json.loads(record.payload)
+            bindings = _converter.structure(fields, tuple[Binding, ...])
+        except cattrs.BaseValidationError as error:
+            raise ValueError(f"registration {record.key}: not readable") from error
+        alive = tuple(each for each in bindings if each.expires_at > now)
+        if not alive:
+            return False
+        self._keep(AddressOfRecord(record.key), alive, record.version)
+        return True
+
+    def expire(self, now: float) -> int:
+        """End all bindings whose time is over, and say of how many users some did."""
+        ended = self._expiries.due(now)
+        for registration in ended:
+            registration.bindings = tuple(
+                each for each in registration.bindings if each.expires_at > now
+            )
+            if registration.bindings:
+                self._schedule(registration)
+            else:
+                self._registrations.pop(registration.aor, None)
+            self.changed(registration.aor)
+        return len(ended)
+
+    def _staged(
+        self, aor: AddressOfRecord, bindings: Iterable[Binding]
+    ) -> StagedRegistration:
+        ordered = tuple(sorted(bindings, key=lambda each: -each.q))
+        if len(ordered) > self.most:
+            raise LimitReached("contacts of one user", self.most)
+        old = self._registrations.get(aor)
+        if old is None and len(self._registrations) >= self.most_in_all:
+            raise LimitReached("registered users", self.most_in_all)
+        return StagedRegistration(self, aor, old, ordered)
+
+    def _keep(
+        self, aor: AddressOfRecord, bindings: tuple[Binding, ...], version: int
+    ) -> None:
+        registration = Registration(aor, bindings, version)
+        self._registrations[aor] = registration
+        self._schedule(registration)
+
+    def _schedule(self, registration: Registration) -> None:
+        registration.expires_at = min(each.expires_at for each in registration.bindings)
+        self._expiries.keep(registration)
+
+
+def _check_order(old: Binding | None, new: Binding) -> None:
+    if old is not None and old.call_id == new.call_id and new.cseq <= old.cseq:
+        raise OutOfOrder("older than a REGISTER seen before")
+
+
+def _contact_key(uri: str) -> object:
+    """Make two spellings of one contact equal (RFC 3261 §19.1.4)."""
+    parsed = parse_uri(uri)
+    if not isinstance(parsed, SipURI):
+        return parsed
+    parameters = frozenset(
+        (name.lower(), (value or "").lower()) for name, value in parsed.parameters
+    )
+    return (parsed.scheme, parsed.user, parsed.host, parsed.port, parameters)
