@@ -25,30 +25,29 @@ LONGEST = 2**32 - 1
 #: A CSeq number is below this (RFC 3261 §8.1.1.5).
 CSEQ_END = 2**31
 
-_splitter = re.compile(rf"{grammar.QUOTED_STRING}|<[^>]*>|,")
+#: What is not closed takes the rest along, so that each sign is looked at once.
+_splitter = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|<[^>]*>?|,', re.DOTALL)
 _via = re.compile(
     rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
     rf"{grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}+({grammar.HOST})"
     rf"{grammar.LWS}*(?::{grammar.LWS}*([0-9]{{1,5}}){grammar.LWS}*)?(?=;|$)"
 ).match
+#: The display name is a quoted string, or, beyond the tokens of the grammar, whatever
+#: could not be taken for anything else.  Spaces are stripped afterwards: a pattern of
+#: its own for them would make two ways to match one.
 _name_addr = re.compile(
-    rf'{grammar.LWS}*(?:({grammar.QUOTED_STRING})|([^"<>,;\x00-\x08\x0a-\x1f]*))'
-    rf"{grammar.LWS}*<{grammar.LWS}*([^<>\x00-\x1f]+)>"
+    rf"""(?:({grammar.QUOTED_STRING}){grammar.LWS}*|([^"<>,;\x00-\x08\x0a-\x1f]*))"""
+    r"<([^<>\x00-\x08\x0a-\x1f]+)>"
 ).match
 #: Without brackets a URI ends at the first semicolon, and has no comma or question mark
 #: (RFC 3261 §20.10).
-_addr_spec = re.compile(
-    r'[ \t]*([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>",;?]+)[ \t]*(?=;|$)'
-).match
-_cseq = re.compile(
-    rf"{grammar.LWS}*([0-9]{{1,20}}){grammar.LWS}+({grammar.TOKEN})\s*"
-).fullmatch
+_addr_spec = re.compile(r'([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>",;?]+)[ \t]*(?=;|$)').match
+_cseq = re.compile(rf"([0-9]{{1,20}}){grammar.LWS}+({grammar.TOKEN})").fullmatch
 _media = re.compile(
     rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
     rf"{grammar.LWS}*(?=;|$)"
 ).match
-#: The digits beyond which it is clamped anyhow; leading zeros are many in some PBXs.
-_seconds = re.compile(rf"{grammar.LWS}*0*([0-9]*){grammar.LWS}*").fullmatch
+_digits = re.compile(r"0*+([0-9]*)").fullmatch
 _qvalue = re.compile(r"(?:0(?:\.[0-9]*)?|1(?:\.0*)?|\.[0-9]+)").fullmatch
 
 
@@ -71,8 +70,9 @@ def split_values(value: str) -> list[str]:
 
 def parse_seconds(name: str, text: str) -> int:
     """Read delta-seconds, at most `LONGEST`; ``name`` is the field, for what is raised."""
-    match = _seconds(text)
-    if match is None or not text.strip(" \t"):
+    text = text.strip(" \t")
+    match = _digits(text)
+    if match is None or not text:
         raise MalformedField(name, f"no number of seconds: {text[:60]!r}")
     digits = match[1]
     return LONGEST if len(digits) > 10 else min(int(digits or "0"), LONGEST)
@@ -230,6 +230,7 @@ def parse_contact(text: str) -> Contact:
 
 
 def _read_name_address(name: str, text: str) -> tuple[str | None, str, Parameters]:
+    text = text.strip(" \t")
     match = _name_addr(text)
     if match is not None:
         quoted, plain, uri = match.groups()
@@ -264,7 +265,7 @@ class CSeq:
 
 def parse_cseq(text: str) -> CSeq:
     """Read a CSeq; its number is below 2**31."""
-    match = _cseq(text)
+    match = _cseq(text.strip(" \t"))
     if match is None:
         raise MalformedField("CSeq", f"cannot be read: {text[:60]!r}")
     number = int(match[1])

@@ -1,0 +1,569 @@
+"""
+Requests and responses: reading them, and answering.
+
+A message is cut into lines once; a field is read when it is asked for, and kept.  Most
+requests are answered after five fields were looked at, and most responses after none:
+`peek_response` finds what a transaction is matched by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar, overload
+
+import attrs
+
+from presproxy.errors import MalformedField, PresproxyError
+from presproxy.sip import grammar
+from presproxy.sip.eventfields import Event, parse_event
+from presproxy.sip.fields import (
+    Contact,
+    CSeq,
+    MediaType,
+    NameAddress,
+    Via,
+    parse_contact,
+    parse_cseq,
+    parse_media_type,
+    parse_name_address,
+    parse_seconds,
+    parse_via,
+    split_values,
+)
+from presproxy.sip.header import COMPACT_FORMS, SPELLINGS, Header, check_line
+from presproxy.sip.status import reason as reason_phrase
+from presproxy.sip.uri import URI, parse_uri
+
+#: Bytes of start-line and header.  Chosen: four times what the largest request of a
+#: phone behind three proxies needs.
+LARGEST_HEAD = 16 * 1024
+#: Lines of a header, folded ones counted singly.
+MOST_LINES = 128
+
+VERSION = "SIP/2.0"
+_MANDATORY = ("via", "from", "to", "call-id", "cseq")
+#: A second line of these makes a message ambiguous (RFC 4475 §3.3.8).
+_SINGLE = (
+    "from",
+    "to",
+    "call-id",
+    "cseq",
+    "max-forwards",
+    "content-length",
+    "content-type",
+)
+
+_fold = re.compile(r"\r\n[ \t]+")
+_request_line = re.compile(
+    rf"({grammar.TOKEN}) ([^\x00-\x20\x7f]+) (SIP/[0-9]+\.[0-9]+)", re.IGNORECASE
+).fullmatch
+_status_line = re.compile(
+    r"SIP/2\.0 ([1-6][0-9][0-9])(?: ([^\r\n]*))?", re.IGNORECASE
+).fullmatch
+_to_peek = re.compile(
+    rb"SIP/2\.0 ([1-6][0-9][0-9]) [^\r\n]*\r\n(?:Via|v|via|VIA): *SIP/2\.0/[A-Za-z]+ "
+    rb'[^;,"\s]+(?:;(?!branch=)[^;,"\s]*)*;branch=([^;,"\s]+)'
+).match
+_to_peek_method = re.compile(rb"\r\nCSeq: *[0-9]+ +([A-Z]+)\r\n").search
+
+T = TypeVar("T")
+
+
+class once(Generic[T]):  # noqa: N801  # It reads as the decorator it is.
+    """An attribute worked out when it is first asked for, and then kept."""
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> once[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> once[T] | T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._read(instance)
+        return value
+
+
+@attrs.frozen(eq=False)
+class MalformedMessage(PresproxyError):
+    """
+    Bytes which are no message of SIP.
+
+    ``request`` is what could be read of it, if that is enough to answer with ``status``:
+    its Via can be read, and all the fields of a response are there.
+    """
+
+    why: str
+    request: Request | None = None
+    status: int = 400
+
+    def __str__(self) -> str:
+        return self.why
+
+
+Fields = dict[str, list[str]]
+
+
+class Message:
+    """
+    What requests and responses have in common.
+
+    Names are given long and in lower case, ``call-id``.  An attribute named for a field
+    raises `MalformedField` if the field is there and cannot be read; if it is not there,
+    it is None or empty, but for the five which every message has.  The lists are shared:
+    do not change them.
+    """
+
+    __slots__ = ("__dict__", "_fields", "_lines", "body")
+
+    def __init__(self, lines: list[str], fields: Fields, body: bytes) -> None:
+        self._lines = lines
+        self._fields = fields
+        self.body = body
+
+    def get(self, name: str) -> str | None:
+        """Give the value of the first line of this name."""
+        lines = self._fields.get(name)
+        return None if lines is None else lines[0].strip(" \t")
+
+    def get_all(self, name: str) -> list[str]:
+        """Give the values of all lines of this name, one per line."""
+        return [line.strip(" \t") for line in self._fields.get(name, ())]
+
+    def values(self, name: str) -> list[str]:
+        """Give all values of this name, whether on one line or on several."""
+        lines = self._fields.get(name)
+        if lines is None:
+            return []
+        if len(lines) == 1:
+            return split_values(lines[0])
+        return [value for line in lines for value in split_values(line)]
+
+    @property
+    def header(self) -> Header:
+        """A copy of the header, to be changed: lines in order, names as spelt."""
+        pairs = (line.partition(":") for line in self._lines[1:])
+        return Header(
+            (name.rstrip(" \t"), value.strip(" \t")) for name, _, value in pairs
+        )
+
+    @once
+    def via(self) -> Via:
+        """The topmost Via."""
+        lines = self._fields["via"]
+        values = split_values(lines[0])
+        if not values:
+            raise MalformedField("Via", "is empty")
+        return parse_via(values[0])
+
+    @once
+    def vias(self) -> list[Via]:
+        """All Vias, the topmost first."""
+        below = self.values("via")[1:]
+        return [self.via, *map(parse_via, below)]
+
+    @once
+    def from_(self) -> NameAddress:
+        """The From."""
+        return parse_name_address("From", self._fields["from"][0])
+
+    @once
+    def to(self) -> NameAddress:
+        """The To."""
+        return parse_name_address("To", self._fields["to"][0])
+
+    @once
+    def call_id(self) -> str:
+        """The Call-ID."""
+        call_id = self._fields["call-id"][0].strip(" \t")
+        if not call_id or " " in call_id or "\t" in call_id:
+            raise MalformedField("Call-ID", f"cannot be read: {call_id[:60]!r}")
+        return call_id
+
+    @once
+    def cseq(self) -> CSeq:
+        """The CSeq."""
+        return parse_cseq(self._fields["cseq"][0])
+
+    @once
+    def max_forwards(self) -> int | None:
+        """How many hops are left, at most 255 (RFC 3261 §20.22)."""
+        text = self.get("max-forwards")
+        if text is None:
+            return None
+        number = parse_seconds("Max-Forwards", text)
+        if number > 255:
+            raise MalformedField("Max-Forwards", f"{number} is above 255")
+        return number
+
+    @once
+    def contacts(self) -> list[Contact]:
+        """All Contacts; one which ``is WILDCARD`` stands for all there are."""
+        return [parse_contact(value) for value in self.values("contact")]
+
+    @once
+    def expires(self) -> int | None:
+        """The seconds asked for or granted, at most 2**32 - 1."""
+        text = self.get("expires")
+        return None if text is None else parse_seconds("Expires", text)
+
+    @once
+    def routes(self) -> list[NameAddress]:
+        """The Routes, the next hop first."""
+        return [parse_name_address("Route", value) for value in self.values("route")]
+
+    @once
+    def record_routes(self) -> list[NameAddress]:
+        """The Record-Routes as they stand, the nearest to the UAS first."""
+        values = self.values("record-route")
+        return [parse_name_address("Record-Route", value) for value in values]
+
+    @once
+    def event(self) -> Event | None:
+        """The event package."""
+        text = self.get("event")
+        return None if text is None else parse_event(text)
+
+    @once
+    def content_type(self) -> MediaType | None:
+        """What the body is."""
+        text = self.get("content-type")
+        return None if text is None else parse_media_type(text)
+
+    @once
+    def require(self) -> list[str]:
+        """The option-tags which must be understood, in lower case."""
+        return [tag.lower() for tag in self.values("require")]
+
+    @once
+    def supported(self) -> list[str]:
+        """The option-tags which the sender understands, in lower case."""
+        return [tag.lower() for tag in self.values("supported")]
+
+    @property
+    def user_agent(self) -> str | None:
+        """What sent it, by its own account."""
+        return self.get("user-agent")
+
+
+class Request(Message):
+    """A request; ``uri`` is the Request-URI as it is written."""
+
+    __slots__ = ("_top_via", "method", "uri")
+
+    def __init__(
+        self, lines: list[str], fields: Fields, body: bytes, method: str, uri: str
+    ) -> None:
+        super().__init__(lines, fields, body)
+        self.method = method
+        self.uri = uri
+        self._top_via: str | None = None
+
+    @once
+    def request_uri(self) -> URI:
+        """The Request-URI."""
+        return parse_uri(self.uri)
+
+    def stamp(self, received: str | None, rport: int | None) -> None:
+        """
+        Note in the topmost Via where the request came from (RFC 3261 §18.2.1).
+
+        ``received`` is written if it is not what the Via says already, or if ``rport``
+        was asked for (RFC 3581 §4); ``rport`` only if it was asked for.  Raises
+        `MalformedField` if the Via cannot be read.
+        """
+        via = self.via
+        marks: dict[str, str | None] = {}
+        if received is not None and (via.has_rport or via.host.strip("[]") != received):
+            marks["received"] = received
+        if rport is not None and via.has_rport:
+            marks["rport"] = str(rport)
+        if marks:
+            self.__dict__["via"] = via = via.replace(**marks)
+            self.__dict__.pop("vias", None)
+            self._top_via = ", ".join(
+                [str(via), *split_values(self._fields["via"][0])[1:]]
+            )
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.uri}>"
+
+
+class Response(Message):
+    """A response."""
+
+    __slots__ = ("reason", "status")
+
+    def __init__(
+        self, lines: list[str], fields: Fields, body: bytes, status: int, reason: str
+    ) -> None:
+        super().__init__(lines, fields, body)
+        self.status = status
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.reason}>"
+
+
+# --- Reading
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """
+    Read one whole message.
+
+    Without a Content-Length the body goes to the end; what is beyond it is cut off
+    (RFC 3261 §18.3).  Bytes which are not UTF-8 survive: they come back the same when
+    written.  Raises `MalformedMessage`.
+    """
+    try:
+        return _read_message(data)
+    except MalformedMessage as error:
+        raise MalformedMessage(error.why, salvage(data), error.status) from None
+
+
+def _read_message(data: bytes) -> Request | Response:
+    if data[:1] in b"\r\n":
+        data = data.lstrip(b"\r\n")
+    end = data.find(b"\r\n\r\n", 0, LARGEST_HEAD + 4)
+    if end < 0:
+        if len(data) > LARGEST_HEAD:
+            raise MalformedMessage(
+                f"a head of more than {LARGEST_HEAD} bytes", None, 513
+            )
+        raise MalformedMessage("the head does not end")
+    lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
+    if len(lines) > MOST_LINES + 1:
+        raise MalformedMessage(f"more than {MOST_LINES} lines of header", None, 513)
+    fields = _index(lines)
+    if fields is None:
+        lines = _unfold(data[:end])
+        fields = _index(lines)
+        if fields is None:
+            raise MalformedMessage("a line of the header cannot be read")
+    _check_fields(lines, fields)
+    body = _cut_body(data, end + 4, fields)
+    start = lines[0]
+    if start[:4].upper() == "SIP/":
+        return _response(start, lines, fields, body)
+    return _request(start, lines, fields, body)
+
+
+def _index(lines: list[str]) -> Fields | None:
+    # None if a line has no name that can be read; it may be the rest of a folded one.
+    fields: Fields = {}
+    spelling = SPELLINGS.get
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        key = spelling(name)
+        if key is None:
+            name = name.rstrip(" \t")
+            if not colon or not grammar.is_token(name):
+                return None
+            key = name.lower()
+            key = COMPACT_FORMS.get(key, key)
+        if key in fields:
+            fields[key].append(value)
+        else:
+            fields[key] = [value]
+    return fields
+
+
+def _unfold(head: bytes) -> list[str]:
+    return _fold.sub(" ", head.decode("utf-8", "surrogateescape")).split("\r\n")
+
+
+def _check_fields(lines: list[str], fields: Fields) -> None:
+    joined = "".join(lines)
+    if "\r" in joined or "\n" in joined or "\0" in joined:
+        raise MalformedMessage("a bare CR, LF or NUL in the header")
+    for name in _MANDATORY:
+        if name not in fields:
+            raise MalformedMessage(f"no {name} field")
+    if len(fields) != len(lines) - 1:
+        for name in _SINGLE:
+            if len(fields.get(name, ())) > 1:
+                raise MalformedMessage(f"more than one {name} field")
+
+
+def _cut_body(data: bytes, begin: int, fields: Fields) -> bytes:
+    lengths = fields.get("content-length")
+    if lengths is None:
+        return data[begin:]
+    length = lengths[0].strip(" \t")
+    if not length.isdecimal() or not length.isascii():
+        raise MalformedMessage(f"no Content-Length: {length[:60]!r}")
+    if len(length) > 9 or begin + int(length) > len(data):
+        raise MalformedMessage("the body is shorter than its Content-Length")
+    return data[begin : begin + int(length)]
+
+
+def _request(start: str, lines: list[str], fields: Fields, body: bytes) -> Request:
+    match = _request_line(start)
+    if match is None:
+        raise MalformedMessage("the start-line is neither a request's nor a response's")
+    method, uri, version = match.groups()
+    if version.upper() != VERSION:
+        raise MalformedMessage(f"version {version} is not spoken here", None, 505)
+    request = Request(lines, fields, body, method, uri)
+    if not fields["cseq"][0].endswith(method) or not _cseq_names(request, method):
+        raise MalformedMessage("the method in CSeq is not the request's")
+    return request
+
+
+def _cseq_names(request: Request, method: str) -> bool:
+    try:
+        return request.cseq.method == method
+    except MalformedField as error:
+        raise MalformedMessage(str(error)) from error
+
+
+def _response(start: str, lines: list[str], fields: Fields, body: bytes) -> Response:
+    match = _status_line(start)
+    if match is None:
+        raise MalformedMessage("no status line")
+    return Response(lines, fields, body, int(match[1]), match[2] or "")
+
+
+def salvage(data: bytes) -> Request | None:
+    """
+    Read as much of a malformed request as it takes to answer it.
+
+    None if it is no request, or one never answered, or if the answer would not find its
+    way.  The start-line may be damaged behind the method.
+    """
+    head = data[:LARGEST_HEAD].lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
+    lines = [
+        line for line in _unfold(head) if not any(sign in line for sign in "\r\n\0")
+    ]
+    lines = lines[: MOST_LINES + 1]
+    method, _, rest = lines[0].partition(" ") if lines else ("", "", "")
+    if not grammar.is_token(method) or method == "ACK":
+        return None
+    named = [line for line in lines[1:] if _index(["", line]) is not None]
+    fields = _index(["", *named]) or {}
+    if any(name not in fields for name in _MANDATORY):
+        return None
+    uri = rest.strip(" ").partition(" ")[0]
+    request = Request([lines[0], *named], fields, b"", method, uri)
+    try:
+        request.via  # noqa: B018  # Whether it can be read.
+    except MalformedField:
+        return None
+    return request
+
+
+def peek_response(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """
+    Find what a response is matched by: status, branch of the topmost Via, CSeq's method.
+
+    None for whatever is not a response as most user agents write it, with Via first;
+    `parse_message` may still read it.
+    """
+    start = _to_peek(data)
+    if start is None:
+        return None
+    method = _to_peek_method(data, start.end())
+    if method is None:
+        return None
+    return int(start[1]), start[2], method[1]
+
+
+# --- Writing
+
+
+def build_response(
+    request: Request,
+    status: int,
+    fields: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    *,
+    content_type: str | None = None,
+    to_tag: str | None = None,
+    reason: str | None = None,
+) -> bytes:
+    """
+    Write a response to a request (RFC 3261 §8.2.6).
+
+    ``to_tag`` goes into a To that has no tag yet, but not into a 100.  Raises
+    `MalformedField` for what cannot be written into one line.
+    """
+    asked = request._fields
+    vias = asked["via"]
+    if request._top_via is not None:
+        vias = [request._top_via, *vias[1:]]
+    to = asked["to"][0].strip(" \t")
+    if to_tag is not None and status > 100 and not _has_tag(request):
+        to = f"{to};tag={to_tag}"
+    lines = [f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}"]
+    lines += [f"Via: {via.strip()}" for via in vias]
+    lines += (
+        f"From: {asked['from'][0].strip()}",
+        f"To: {to}",
+        f"Call-ID: {asked['call-id'][0].strip()}",
+        f"CSeq: {asked['cseq'][0].strip()}",
+    )
+    return _write(lines, fields, body, content_type)
+
+
+def build_request(
+    method: str,
+    uri: str,
+    fields: Iterable[tuple[str, str]],
+    body: bytes = b"",
+    content_type: str | None = None,
+) -> bytes:
+    """
+    Write a request with ``fields`` in their order; the length of the body is added.
+
+    Raises `MalformedField` for what cannot be written into one line.
+    """
+    if not grammar.is_token(method):
+        raise MalformedField("method", f"no token: {method!r}")
+    if not uri or " " in uri:
+        raise MalformedField("Request-URI", f"cannot be written: {uri!r}")
+    return _write([f"{method} {uri} {VERSION}"], fields, body, content_type)
+
+
+def _has_tag(request: Request) -> bool:
+    try:
+        return request.to.tag is not None
+    except MalformedField:
+        # It goes back as it came: whoever wrote it may still know it.
+        return True
+
+
+def _write(
+    lines: list[str],
+    fields: Iterable[tuple[str, str]],
+    body: bytes,
+    content_type: str | None,
+) -> bytes:
+    lines += [f"{name}: {value}" for name, value in fields]
+    if content_type is not None:
+        lines.append(f"Content-Type: {content_type}")
+    lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+    head = "\r\n".join(lines)
+    # One look at all of it costs less than one at each line.
+    if "\0" in head or not (
+        head.count("\n") == head.count("\r") == head.count("\r\n") == len(lines) + 1
+    ):
+        _refuse(lines)
+    try:
+        return head.encode("utf-8", "surrogateescape") + body
+    except UnicodeEncodeError as error:
+        raise MalformedField("header", "a character cannot be written") from error
+
+
+def _refuse(lines: list[str]) -> None:
+    for line in lines[1:-1]:
+        name, _, value = line.partition(": ")
+        check_line(name, value)
+    raise MalformedField("start-line", "a line break or NUL cannot be written")
