@@ -40,27 +40,76 @@ COMPACT_FORMS: Mapping[str, str] = MappingProxyType(
 )
 
 _USUAL = (
-    "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events "
-    "Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding "
-    "Content-ID Content-Language Content-Length Content-Transfer-Encoding Content-Type "
-    "CSeq Date Error-Info Event Expires From Identity Max-Forwards MIME-Version "
-    "Min-Expires Organization P-Access-Network-Info P-Asserted-Identity "
-    "P-Preferred-Identity Path Priority Privacy Proxy-Authenticate Proxy-Authorization "
-    "Proxy-Require Reason Record-Route Refer-To Referred-By Require Retry-After Route "
-    "Server Service-Route Session-Expires SIP-ETag SIP-If-Match Subject "
-    "Subscription-State Suppress-If-Match Supported Timestamp To Unsupported User-Agent "
-    "Via Warning WWW-Authenticate"
-).split()
+    "Accept",
+    "Accept-Contact",
+    "Accept-Encoding",
+    "Accept-Language",
+    "Alert-Info",
+    "Allow",
+    "Allow-Events",
+    "Authorization",
+    "Call-ID",
+    "Call-Info",
+    "Contact",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-ID",
+    "Content-Language",
+    "Content-Length",
+    "Content-Transfer-Encoding",
+    "Content-Type",
+    "CSeq",
+    "Date",
+    "Error-Info",
+    "Event",
+    "Expires",
+    "From",
+    "Identity",
+    "Max-Forwards",
+    "MIME-Version",
+    "Min-Expires",
+    "Organization",
+    "P-Access-Network-Info",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+    "Path",
+    "Priority",
+    "Privacy",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Proxy-Require",
+    "Reason",
+    "Record-Route",
+    "Refer-To",
+    "Referred-By",
+    "Require",
+    "Retry-After",
+    "Route",
+    "Server",
+    "Service-Route",
+    "Session-Expires",
+    "SIP-ETag",
+    "SIP-If-Match",
+    "Subject",
+    "Subscription-State",
+    "Suppress-If-Match",
+    "Supported",
+    "Timestamp",
+    "To",
+    "Unsupported",
+    "User-Agent",
+    "Via",
+    "Warning",
+    "WWW-Authenticate",
+)
 
 #: From the spellings usual in the field to the form compared; the others take longer.
-SPELLINGS: Mapping[str, str] = MappingProxyType(
-    {
-        **{name: name.lower() for name in _USUAL},
-        **{name.title(): name.lower() for name in _USUAL},
-        **{name.lower(): name.lower() for name in _USUAL},
-        **COMPACT_FORMS,
-    }
-)
+SPELLINGS: Mapping[str, str] = {
+    **{name: name.lower() for name in _USUAL},
+    **{name.title(): name.lower() for name in _USUAL},
+    **{name.lower(): name.lower() for name in _USUAL},
+    **COMPACT_FORMS,
+}
 
 _BREAKS = ("\r", "\n", "\0")
 

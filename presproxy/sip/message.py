@@ -70,7 +70,7 @@ _to_peek_method = re.compile(rb"\r\nCSeq: *[0-9]+ +([A-Z]+)\r\n").search
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # noqa: N801  # It reads as the decorator it is.
+class once(Generic[T]):
     """An attribute worked out when it is first asked for, and then kept."""
 
     def __init__(self, read: Callable[[Any], T]) -> None:
