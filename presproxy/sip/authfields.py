@@ -158,11 +158,11 @@ def parse_credentials(text: str) -> Credentials | None:
     if nc is not None and _count(nc) is None:
         raise MalformedField("Authorization", f"no count: nc={nc[:60]!r}")
     return Credentials(
-        _username(found),
-        *(
-            _wanted("Authorization", found, each)
-            for each in ("realm", "nonce", "uri", "response")
-        ),
+        username=_username(found),
+        realm=_wanted("Authorization", found, "realm"),
+        nonce=_wanted("Authorization", found, "nonce"),
+        uri=_wanted("Authorization", found, "uri"),
+        response=_wanted("Authorization", found, "response"),
         algorithm=algorithm,
         qop=found.get("qop"),
         nc=None if nc is None else int(nc, 16),
