@@ -1,0 +1,289 @@
+"""
+The state of a dialog (RFC 3261 §12): tags, route set, sequence numbers, remote target.
+
+What is not here: the early dialogs of calls, and target refresh by responses.  A 2xx to
+a NOTIFY may have a Contact, and is never read so far (see `presproxy.transaction.layer`);
+a watcher who moves says so by SUBSCRIBE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import attrs
+
+from presproxy.errors import LimitReached, MalformedField, PresproxyError
+from presproxy.sip.fields import CSEQ_END, WILDCARD, NameAddress, parse_name_address
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import Message, Request, Response
+from presproxy.sip.uri import SipURI, parse_uri
+
+#: Call-ID, local tag, remote tag; a tag is empty if a peer of RFC 2543 gives none.
+DialogId = tuple[str, str, str]
+
+#: What a URI in a Request-URI may not have (RFC 3261 §19.1.1, table 1).
+_NOT_IN_REQUEST_URI = ("method",)
+
+
+@attrs.frozen(eq=False)
+class CSeqTooLow(PresproxyError):
+    """A request that is older than one already seen in its dialog (RFC 3261 §12.2.2)."""
+
+    number: int
+    seen: int
+
+    def __str__(self) -> str:
+        return f"CSeq {self.number} comes after {self.seen}"
+
+
+class Head(NamedTuple):
+    """
+    A request within a dialog, up to Contact, with gaps for its branch and CSeq number.
+    """
+
+    before_branch: bytes
+    before_cseq: bytes
+    after_cseq: bytes
+
+    def request(self, branch: bytes, cseq: int, rest: bytes) -> bytes:
+        """Give the request; ``rest`` are more header lines, an empty one, the body."""
+        return b"%b%b%b%d%b%b" % (
+            self.before_branch,
+            branch,
+            self.before_cseq,
+            cseq,
+            self.after_cseq,
+            rest,
+        )
+
+
+@attrs.define(eq=False)
+class Dialog:
+    """
+    One end of a dialog.
+
+    ``local`` and ``remote`` are the values of From and To in the requests we send, tags
+    included.  ``target`` is a URI, ``routes`` the route set, values of Route in order.
+    ``local_cseq`` is the number of the last request we sent.
+    """
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    local: str
+    remote: str
+    target: str
+    routes: tuple[str, ...]
+    local_cseq: int = 0
+    #: None until the peer has sent a request.
+    remote_cseq: int | None = None
+    _head: Head | None = attrs.field(default=None, init=False, repr=False)
+    _head_for: tuple[str, ...] = attrs.field(default=(), init=False, repr=False)
+
+    @classmethod
+    def of_request(
+        cls, request: Request, local_tag: str, local_cseq: int = 0
+    ) -> Dialog:
+        """
+        Make the dialog of the one who accepts a request (RFC 3261 §12.1.1).
+
+        ``local_tag`` is the one put into the response, unless the request has it
+        already.  Raises `MalformedField` if a field cannot be read or there is not one
+        Contact to send requests to.
+        """
+        known = request.to.tag
+        local = _value(request, "to")
+        return cls(
+            request.call_id,
+            known or local_tag,
+            request.from_.tag or "",
+            local if known else f"{local};tag={local_tag}",
+            _value(request, "from"),
+            _target_of(request),
+            tuple(map(_route, request.record_routes)),
+            local_cseq,
+            request.cseq.number,
+        )
+
+    @classmethod
+    def of_response(cls, response: Response) -> Dialog:
+        """
+        Make the dialog of the one whose request was accepted (RFC 3261 §12.1.2).
+
+        Raises `MalformedField` as `of_request` does.
+        """
+        return cls(
+            response.call_id,
+            response.from_.tag or "",
+            response.to.tag or "",
+            _value(response, "from"),
+            _value(response, "to"),
+            _target_of(response),
+            tuple(map(_route, reversed(response.record_routes))),
+            response.cseq.number,
+        )
+
+    @property
+    def id(self) -> DialogId:
+        """What tells it from other dialogs at this end."""
+        return (self.call_id, self.local_tag, self.remote_tag)
+
+    @property
+    def next_hop(self) -> str:
+        """The URI to which requests are sent (RFC 3261 §8.1.2)."""
+        if not self.routes:
+            return self.target
+        return parse_name_address("Route", self.routes[0]).uri
+
+    def next_cseq(self) -> int:
+        """Count on, and give the number for a new request."""
+        if self.local_cseq + 1 >= CSEQ_END:
+            raise LimitReached("requests within one dialog", CSEQ_END - 1)
+        self.local_cseq += 1
+        return self.local_cseq
+
+    def accept(self, request: Request) -> None:
+        """
+        Take a request of the peer: its number, and its Contact as the new target.
+
+        Gaps are allowed; so is the number of the last request, which some repeat with
+        credentials.  Raises `CSeqTooLow`, or `MalformedField` for a Contact which cannot
+        be read; nothing has changed then.
+        """
+        number = request.cseq.number
+        if self.remote_cseq is not None and number < self.remote_cseq:
+            raise CSeqTooLow(number, self.remote_cseq)
+        if request.get("contact") is not None:
+            target = _target_of(request)
+            if target != self.target:
+                self.target = target
+                self._head = None
+        self.remote_cseq = number
+
+    def head(self, method: str, flow: Flow, contact: str | None = None) -> Head:
+        """
+        Give what all requests of a method by a flow begin with.
+
+        ``contact`` is the value of Contact, by default our end of the flow.  Kept until
+        one of these or the target changes.
+        """
+        wanted = (method, flow.transport, flow.sent_by, contact or "")
+        if self._head is None or self._head_for != wanted:
+            self._head = self._render(method, flow, contact or contact_of(flow))
+            self._head_for = wanted
+        return self._head
+
+    def next_request(self, method: str) -> tuple[str, list[tuple[str, str]]]:
+        """
+        Give the Request-URI and the fields of a new request that make it the dialog's.
+
+        These are Route, From, To, Call-ID and CSeq, for whoever sends few.
+        """
+        uri, routes = self._addressed()
+        return uri, [
+            *(("Route", route) for route in routes),
+            ("From", self.local),
+            ("To", self.remote),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{self.next_cseq()} {method}"),
+        ]
+
+    def to_payload(self, reserved: int = 0) -> list[Any]:
+        """
+        Give what JSON can keep.
+
+        ``reserved`` numbers beyond the last are written as used, so that as many
+        requests can be sent before the dialog has to be kept anew.
+        """
+        return [
+            self.call_id,
+            self.local_tag,
+            self.remote_tag,
+            self.local,
+            self.remote,
+            self.target,
+            list(self.routes),
+            self.local_cseq + reserved,
+            self.remote_cseq,
+        ]
+
+    @classmethod
+    def from_payload(cls, payload: Sequence[Any]) -> Dialog:
+        """Make the dialog from what `to_payload` gave."""
+        ours = list(payload)
+        ours[6] = tuple(ours[6])
+        return cls(*ours)
+
+    def _render(self, method: str, flow: Flow, contact: str) -> Head:
+        uri, routes = self._addressed()
+        top = (
+            f"{method} {uri} SIP/2.0\r\n"
+            f"Via: SIP/2.0/{flow.transport} {flow.sent_by};rport;branch="
+        )
+        lines = [
+            "",
+            *(f"Route: {route}" for route in routes),
+            "Max-Forwards: 70",
+            f"From: {self.local}",
+            f"To: {self.remote}",
+            f"Call-ID: {self.call_id}",
+            "CSeq: ",
+        ]
+        bottom = f" {method}\r\nContact: {contact}\r\n"
+        return Head(_bytes(top), _bytes("\r\n".join(lines)), _bytes(bottom))
+
+    def _addressed(self) -> tuple[str, Sequence[str]]:
+        """Give the Request-URI and the Route values (RFC 3261 §12.2.1.1)."""
+        if not self.routes:
+            return self.target, ()
+        first = parse_uri(parse_name_address("Route", self.routes[0]).uri)
+        if not isinstance(first, SipURI) or first.has("lr"):
+            return self.target, self.routes
+        # A strict router wants to see itself as the one asked for.
+        return str(_as_request_uri(first)), (*self.routes[1:], f"<{self.target}>")
+
+
+def dialog_id_of_request(request: Request) -> DialogId:
+    """Give the `Dialog.id` of the dialog a request says it is in."""
+    return (request.call_id, request.to.tag or "", request.from_.tag or "")
+
+
+def contact_of(flow: Flow) -> str:
+    """Give our end of a flow as a value of Contact."""
+    if flow.transport == "UDP":
+        return f"<sip:{flow.sent_by}>"
+    return f"<sip:{flow.sent_by};transport={flow.transport.lower()}>"
+
+
+def _target_of(message: Message) -> str:
+    contacts = message.contacts
+    if len(contacts) != 1 or contacts[0] is WILDCARD:
+        raise MalformedField("Contact", "there must be one")
+    uri = parse_uri(contacts[0].uri)
+    if not isinstance(uri, SipURI):
+        raise MalformedField("Contact", "no sip: or sips: URI")
+    # As it is written: it may hold what only its owner understands.
+    return contacts[0].uri
+
+
+def _route(record: NameAddress) -> str:
+    uri = parse_uri(record.uri)
+    if not isinstance(uri, SipURI):
+        raise MalformedField("Record-Route", "no sip: or sips: URI")
+    return str(record)
+
+
+def _value(message: Message, name: str) -> str:
+    return message.get(name) or ""
+
+
+def _as_request_uri(uri: SipURI) -> SipURI:
+    kept = tuple(
+        each for each in uri.parameters if each[0].lower() not in _NOT_IN_REQUEST_URI
+    )
+    return attrs.evolve(uri, parameters=kept, headers="")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,271 @@
+"""
+The transaction layer (RFC 3261 §17): messages and time in, messages out.
+
+It sits between the transports and whoever asks or answers.  It knows no socket and no
+clock: a message comes with the flow it came by and the moment it came.
+
+On its way is each response to a NOTIFY, which is never read further than
+`presproxy.sip.message.peek_response` does.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from presproxy.errors import FlowClosed, MalformedField
+from presproxy.metrics import Metrics
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import (
+    MalformedMessage,
+    Request,
+    Response,
+    build_response,
+    parse_message,
+    peek_response,
+)
+from presproxy.sip.status import reason
+from presproxy.transaction.client import (
+    ClientTransaction,
+    ClientTransactions,
+    TransactionUser,
+)
+from presproxy.transaction.matching import key_of, way_back
+from presproxy.transaction.server import ServerTransaction, ServerTransactions
+from presproxy.transaction.tally import Tally
+from presproxy.transaction.timers import Timers
+
+#: Shorter datagrams are keep-alives of one kind or another: CRLF CRLF, a NUL, or what a
+#: router's application layer gateway makes of them.
+_SHORTEST = 5
+
+#: Seconds after which someone refused may come again; chosen: above the time in which a
+#: burst of requests is worked off, far below any expiry.
+_RETRY_AFTER = "5"
+
+#: Characters; a longer reason phrase helps nobody.
+_LONGEST_PHRASE = 160
+
+#: How far the first line is looked at to say what cannot be read.
+_LONGEST_LINE = 2048
+
+
+class TransactionLayer:
+    """
+    All transactions of one node.
+
+    ``clients`` and ``servers`` bound how many requests of ours wait for a response, and
+    how many of others' wait for ours.  ``remembered`` and ``octets`` bound the answers
+    kept to be sent again.  With ``to_source``, every response goes to the port its
+    request came from, as if all had asked for that by ``rport``.
+    """
+
+    def __init__(
+        self,
+        timers: Timers | None = None,
+        *,
+        clients: int = 100_000,
+        servers: int = 20_000,
+        remembered: int = 30_000,
+        octets: int = 32 * 2**20,
+        to_source: bool = False,
+        metrics: Metrics | None = None,
+    ) -> None:
+        timers = timers or Timers()
+        metrics = metrics or Metrics()
+        self._to_source = to_source
+        self._tally = Tally(metrics)
+        self._clients = ClientTransactions(timers, clients, self._tally)
+        self._servers = ServerTransactions(
+            timers, servers, remembered, octets, self._tally
+        )
+        self._measure(metrics)
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> ServerTransaction | None:
+        """
+        Take a whole message that came by ``flow``.
+
+        Answers the transaction of a new request.  None is all else: a response, a
+        retransmission, an ACK, a keep-alive; or what could not be read or not be taken,
+        and was answered 400 or 503 here if it had a way back.
+        """
+        peeked = peek_response(data)
+        if peeked is not None:
+            status, branch, method = peeked
+            self._tally.response(status)
+            self._clients.receive(status, branch, method, data, now)
+            return None
+        if len(data) < _SHORTEST or not data.strip(b"\r\n\0 \t"):
+            return None
+        try:
+            message = parse_message(data)
+        except MalformedMessage as error:
+            self._refuse(error.request, error.status, error.why, data, flow)
+            return None
+        if isinstance(message, Response):
+            self._receive_response(message, data, now)
+            return None
+        try:
+            return self._receive_request(message, data, flow, now)
+        except MalformedField as error:
+            self._refuse(message, 400, str(error), data, flow)
+            return None
+
+    def send(
+        self,
+        method: str,
+        data: bytes,
+        branch: str | bytes,
+        flow: Flow,
+        user: TransactionUser,
+        now: float,
+    ) -> ClientTransaction:
+        """
+        Send a request, again and again until there is a response.
+
+        ``branch`` is that of its Via, used once.  Not for INVITE and ACK.  Raises
+        `LimitReached` and sends nothing when too many wait; a closed flow is told to
+        ``user`` with the next `tick`.
+        """
+        if isinstance(branch, str):
+            branch = branch.encode("ascii")
+        return self._clients.send(method.encode("ascii"), data, branch, flow, user, now)
+
+    def abandon(self, transaction: ClientTransaction) -> None:
+        """Wait no longer for a response; the transaction user hears nothing more."""
+        self._clients.abandon(transaction)
+
+    def tick(self, now: float) -> None:
+        """
+        Do what is due by ``now``.
+
+        To be called every 50 ms: timers of half a second need no finer.
+        """
+        self._clients.tick(now)
+        self._servers.tick(now)
+
+    @property
+    def clients(self) -> int:
+        """How many requests of ours wait for a response."""
+        return len(self._clients)
+
+    @property
+    def servers(self) -> int:
+        """How many requests wait for a response of ours."""
+        return len(self._servers)
+
+    @property
+    def remembered(self) -> int:
+        """How many answers are kept to be sent again."""
+        return self._servers.remembered
+
+    @property
+    def octets(self) -> int:
+        """What these take, roughly."""
+        return self._servers.octets
+
+    def _measure(self, metrics: Metrics) -> None:
+        metrics.gauge(
+            "client_transactions",
+            "Requests of ours which wait for a response.",
+            lambda: self.clients,
+        )
+        metrics.gauge(
+            "server_transactions",
+            "Requests which wait for a response of ours.",
+            lambda: self.servers,
+        )
+        metrics.gauge(
+            "answers_remembered",
+            "Responses kept to be sent again.",
+            lambda: self.remembered,
+        )
+        metrics.gauge(
+            "answers_remembered_octets",
+            "What the responses kept to be sent again take.",
+            lambda: self.octets,
+        )
+
+    def _receive_response(self, response: Response, data: bytes, now: float) -> None:
+        """Take a response which is not written as most are, with Via first."""
+        try:
+            branch, method = response.via.branch or "", response.cseq.method
+        except MalformedField:
+            self._tally.malformed["response"].value += 1
+            return
+        self._tally.response(response.status)
+        self._clients.receive(
+            response.status, _bytes(branch), _bytes(method), data, now
+        )
+
+    def _receive_request(
+        self, request: Request, data: bytes, flow: Flow, now: float
+    ) -> ServerTransaction | None:
+        key = key_of(request)
+        known = self._servers.find(key)
+        if request.method == "ACK":
+            self._tally.request("ACK")
+            if known is not None:
+                self._servers.acknowledge(known, now)
+            return None
+        if known is not None and known.is_of(data):
+            self._tally.repeated.value += 1
+            self._servers.repeat(known)
+            return None
+        self._tally.request(request.method)
+        back = way_back(request, flow, to_source=self._to_source)
+        if self._servers.is_full:
+            self._tally.refused.value += 1
+            self._answer_statelessly(
+                request, 503, None, data, back, (("Retry-After", _RETRY_AFTER),)
+            )
+            return None
+        return self._servers.begin(key, request, data, flow, back, now)
+
+    def _refuse(
+        self, request: Request | None, status: int, why: str, data: bytes, flow: Flow
+    ) -> None:
+        """Answer what cannot be read, if the answer finds its way."""
+        kind = _kind_of(data)
+        if request is not None and request.method != "ACK":
+            try:
+                back = way_back(request, flow, to_source=self._to_source)
+                phrase = _printable(f"{reason(status)}: {why}")
+                self._answer_statelessly(request, status, phrase, data, back)
+                kind = "answered"
+            except MalformedField:
+                pass
+        self._tally.malformed[kind].value += 1
+
+    def _answer_statelessly(
+        self,
+        request: Request,
+        status: int,
+        phrase: str | None,
+        data: bytes,
+        back: Flow,
+        fields: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        # The same request gets the same tag each time (RFC 3261 §8.2.7).
+        response = build_response(
+            request, status, fields, to_tag=f"{crc32(data):08x}", reason=phrase
+        )
+        try:
+            back.send(response)
+        except FlowClosed:
+            self._tally.undelivered.value += 1
+
+
+def _kind_of(data: bytes) -> str:
+    first_line = data[:_LONGEST_LINE].lstrip(b"\r\n").partition(b"\n")[0].upper()
+    if first_line.startswith(b"SIP/"):
+        return "response"
+    return "unanswered" if b"SIP/" in first_line else "nonsense"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _printable(text: str) -> str:
+    shown = "".join(each if each.isprintable() else "?" for each in text)
+    return shown[:_LONGEST_PHRASE]
