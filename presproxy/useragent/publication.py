@@ -1,0 +1,139 @@
+"""A publication held at the server (RFC 3903 §4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from presproxy.errors import PresproxyError
+from presproxy.sip.message import Response
+from presproxy.useragent.core import Core, Draft
+from presproxy.useragent.errors import BadAnswer
+from presproxy.useragent.held import Holder, accept, granted, longer
+from presproxy.useragent.series import Series
+
+
+@attrs.frozen
+class Content:
+    """A body and its type."""
+
+    content_type: str
+    data: bytes
+
+
+@attrs.define(eq=False)
+class HeldPublication:
+    """
+    One publication of the user's own state, until removed.
+
+    ``entity_tag`` is the latest the server gave, None before the first and after the
+    last.  One PUBLISH is under way at a time, as RFC 3903 §4 wants.
+    """
+
+    core: Core = attrs.field(repr=False)
+    package: str
+    content: Content
+    expires: int
+    lost: Callable[[PresproxyError], None]
+    entity_tag: str | None = None
+    is_held: bool = False
+    granted: int = 0
+    _series: Series = attrs.field(repr=False)
+    _holder: Holder = attrs.field(repr=False)
+
+    @_series.default
+    def _begin(self) -> Series:
+        aor = self.core.aor
+        return Series.begin(aor, aor, self.core.tokens)
+
+    @_holder.default
+    def _hold(self) -> Holder:
+        return Holder(self.core.alarms.alarm(), self.refresh, self.lost)
+
+    async def modify(self, content: Content) -> None:
+        """
+        Publish ``content``, for the first time or in place of what was there.
+
+        Raises `Refused`, `NoAnswer` or `BadAnswer`; what was published then stays.
+        """
+        self.is_held = True
+        await self._holder.turns.take(lambda: self._publish(content))
+
+    async def refresh(self) -> None:
+        """
+        Hold what is published for another while (RFC 3903 §4.3).
+
+        It is published anew if the server has forgotten it.
+        """
+        await self._holder.turns.take(self._refresh)
+
+    async def remove(self) -> None:
+        """Take the publication away; that it has gone already is as good."""
+        self.is_held = False
+        await self._holder.turns.take(self._remove)
+
+    def let_go(self) -> None:
+        """Refresh no more, and leave it to expire."""
+        self.is_held = False
+        self._holder.let_go()
+
+    async def _refresh(self) -> None:
+        # It may have been removed while this waited for its turn.
+        if self.is_held:
+            await self._publish(None)
+
+    async def _publish(self, content: Content | None) -> None:
+        """Send ``content``, or None for a refresh; obey a 412 and a 423 once each."""
+        if self.entity_tag is None:
+            content = content or self.content
+        response = await self._ask(content, self.expires)
+        if response.status == 412 and self.entity_tag is not None:
+            self.entity_tag = None
+            content = content or self.content
+            response = await self._ask(content, self.expires)
+        wanted = longer(response, self.expires)
+        if wanted is not None:
+            self.expires = wanted
+            response = await self._ask(content, wanted)
+        self._keep(accept("PUBLISH", response))
+        if content is not None:
+            self.content = content
+
+    async def _remove(self) -> None:
+        self._holder.let_go()
+        if self.entity_tag is None:
+            return
+        response = await self._ask(None, 0)
+        self.entity_tag = None
+        if response.status != 412:
+            accept("PUBLISH", response)
+
+    def _keep(self, response: Response) -> None:
+        entity_tag = response.get("sip-etag")
+        if entity_tag is None:
+            raise BadAnswer("PUBLISH", "it has no SIP-ETag")
+        self.entity_tag = entity_tag
+        self.granted = granted("PUBLISH", response, self.expires)
+        self._holder.hold(self.granted)
+
+    async def _ask(self, content: Content | None, expires: int) -> Response:
+        return await self.core.request(lambda: self._draft(content, expires))
+
+    def _draft(self, content: Content | None, expires: int) -> Draft:
+        fields = [
+            *self._series.fields("PUBLISH"),
+            ("Event", self.package),
+            ("Expires", str(expires)),
+        ]
+        if self.entity_tag is not None:
+            fields.append(("SIP-If-Match", self.entity_tag))
+        if content is None:
+            return Draft("PUBLISH", self.core.aor, fields)
+        return Draft(
+            "PUBLISH",
+            self.core.aor,
+            fields,
+            body=content.data,
+            content_type=content.content_type,
+        )

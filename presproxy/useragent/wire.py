@@ -1,0 +1,209 @@
+"""
+The one way to the server: a datagram socket of our own, or a connection.
+
+A connection that is gone is opened anew when something is to be sent.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import Factory
+from twisted.internet.threads import deferToThreadPool
+
+from presproxy.errors import FlowClosed, MalformedField
+from presproxy.metrics import Metrics
+from presproxy.sip.flow import Address, Flow
+from presproxy.trace import Tap
+from presproxy.transport.ends import (
+    OurEnd,
+    local_host_towards,
+    sent_by,
+)
+from presproxy.transport.sockets import address_of, bind
+from presproxy.transport.stream import StreamConnection, StreamLimits
+from presproxy.transport.streams import Streams
+from presproxy.transport.traffic import Traffic
+from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
+from presproxy.transport.where import Where
+
+TRANSPORTS = ("udp", "tcp")
+_PORT = 5060
+
+#: One connection, for as long as the server wants it.
+_LIMITS = StreamLimits(idle=float("inf"))
+
+
+@attrs.frozen
+class Server:
+    """Where the server is: a name or an address without brackets, and how it is spoken to."""
+
+    host: str
+    port: int = _PORT
+    transport: str = attrs.field(
+        default="udp", validator=attrs.validators.in_(TRANSPORTS)
+    )
+
+    @classmethod
+    def parse(cls, text: str, transport: str = "udp") -> Server:
+        """
+        Read ``HOST``, ``HOST:PORT`` or ``[IPV6]:PORT``.
+
+        Raises `MalformedField`.
+        """
+        host, colon, port = text, "", ""
+        if text.startswith("["):
+            host, _, rest = text[1:].partition("]")
+            colon, port = rest[:1], rest[1:]
+        elif text.count(":") == 1:
+            host, colon, port = text.partition(":")
+        if colon not in ("", ":") or (colon and not _is_port(port)):
+            raise MalformedField("server", f"no HOST:PORT: {text!r}")
+        if not host or any(sign in host for sign in " @/;"):
+            raise MalformedField("server", f"no host: {text!r}")
+        return cls(host, int(port) if colon else _PORT, transport)
+
+    def __str__(self) -> str:
+        return f"{self.transport}:{sent_by(self.host, self.port)}"
+
+
+class User(Protocol):
+    """Who uses the wire."""
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        """Take a whole message."""
+
+    def broke(self) -> None:
+        """Hear that the connection is gone, without having been asked to go."""
+
+
+@attrs.define(eq=False)
+class Wire:
+    """
+    The way to ``server``.
+
+    ``limit`` is how many seconds a name or a connection may take.
+    """
+
+    server: Server
+    reactor: Any
+    tap: Tap
+    limit: float
+    _user: User | None = None
+    _flow: Flow | None = None
+    _port: IListeningPort | None = None
+    _streams: Streams | None = None
+
+    @property
+    def name(self) -> str:
+        """The server's, for people."""
+        return str(self.server)
+
+    def start(self, user: User) -> None:
+        """Tell ``user`` what comes from now on."""
+        self._user = user
+
+    async def flow(self) -> Flow:
+        """
+        Give the flow to the server, and open it if need be.
+
+        Raises `OSError` or `FlowClosed` if it cannot be.
+        """
+        if self._user is None:
+            raise FlowClosed(self.name)
+        if self._flow is None or not self._flow.is_open:
+            open_flow = (
+                self._datagrams if self.server.transport == "udp" else self._stream
+            )
+            self._flow = await open_flow()
+        return self._flow
+
+    async def close(self) -> None:
+        """Let go of the socket."""
+        self._user = self._flow = None
+        if self._port is not None:
+            await maybeDeferred(self._port.stopListening)
+        if self._streams is not None:
+            await self._streams.stop()
+
+    async def _datagrams(self) -> Flow:
+        peer = await self._address()
+        local = local_host_towards(peer[0])
+        if local is None:
+            raise OSError(f"no way to {peer[0]}")
+        (bound,) = bind(Where("udp", 0, local))
+        metrics = Metrics()
+        transport = UdpTransport(
+            self._traffic("UDP", metrics), OurEnd(address_of(bound)), metrics
+        )
+        self._port = self.reactor.adoptDatagramPort(
+            bound.fileno(), bound.family, transport, maxPacketSize=LARGEST_DATAGRAM
+        )
+        bound.close()
+        return transport.flow_to(peer)
+
+    async def _stream(self) -> Flow:
+        if self._streams is None:
+            metrics = Metrics()
+            traffic = self._traffic("TCP", metrics)
+            self._streams = Streams(traffic, _LIMITS, self.reactor, metrics)
+            self._streams.start()
+        connection = StreamConnection(self._streams, lambda local: sent_by(*local))
+        host, port = self.server.host, self.server.port
+        endpoint = HostnameEndpoint(self.reactor, host, port, timeout=self.limit)
+        await endpoint.connect(_Alone(connection))
+        return connection.flow
+
+    def _traffic(self, transport: str, metrics: Metrics) -> Traffic:
+        return Traffic(
+            transport,
+            self._received,
+            self._broke,
+            tap=self.tap,
+            metrics=metrics,
+            now=time.time,
+        )
+
+    def _received(self, data: bytes, flow: Flow) -> None:
+        if self._user is not None:
+            self._user.received(data, flow)
+
+    def _broke(self, flow: Flow) -> None:
+        if self._user is not None and flow is self._flow:
+            self._user.broke()
+
+    async def _address(self) -> Address:
+        """Look the server's name up, if it is a name."""
+        host, port = self.server.host, self.server.port
+        found = await deferToThreadPool(
+            self.reactor,
+            self.reactor.getThreadPool(),
+            socket.getaddrinfo,
+            host,
+            port,
+            type=socket.SOCK_DGRAM,
+        ).addTimeout(self.limit, self.reactor)
+        address = found[0][4]
+        return str(address[0]), int(address[1])
+
+
+class _Alone(Factory):
+    """Gives the one connection it was made for."""
+
+    noisy = False
+
+    def __init__(self, connection: StreamConnection) -> None:
+        self._connection = connection
+
+    def buildProtocol(self, addr: IAddress | None) -> StreamConnection:
+        return self._connection
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
