@@ -8,7 +8,7 @@ Reading raises `MalformedField` and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import attrs
 
@@ -339,6 +339,18 @@ def acceptance(ranges: Iterable[MediaRange], content_type: str) -> float:
     if not matching:
         return 0.0
     return max(matching, key=lambda each: -each.type.count("*")).q
+
+
+def choose_media_type(accepted: Iterable[str], offered: Sequence[str]) -> str | None:
+    """
+    Choose what to send, of ``offered``, to one who said ``accepted`` in Accept.
+
+    The most welcome, and of several as welcome the first offered; None if none is.
+    """
+    ranges = parse_accept(accepted)
+    welcome = [acceptance(ranges, each) for each in offered]
+    best = max(welcome, default=0.0)
+    return offered[welcome.index(best)] if best > 0 else None
 
 
 def _parse_range(text: str) -> MediaRange:

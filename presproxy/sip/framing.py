@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import attrs
 
 from presproxy.errors import PresproxyError
-from presproxy.sip.message import LARGEST_HEAD, Request, salvage
+from presproxy.sip.head import LARGEST_HEAD
+from presproxy.sip.message import Request, salvage
 
 _PING = b"\r\n\r\n"
 _content_length = re.compile(

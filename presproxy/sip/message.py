@@ -31,36 +31,30 @@ from presproxy.sip.fields import (
     parse_via,
     split_values,
 )
-from presproxy.sip.header import COMPACT_FORMS, SPELLINGS, Header, check_line
+from presproxy.sip.head import (
+    LARGEST_HEAD,
+    MANDATORY,
+    MOST_LINES,
+    Fields,
+    MalformedHead,
+    index,
+    read_head,
+    unfold,
+    write_message,
+)
+from presproxy.sip.header import Header
 from presproxy.sip.status import reason as reason_phrase
 from presproxy.sip.uri import URI, parse_uri
 
-#: Bytes of start-line and header.  Chosen: four times what the largest request of a
-#: phone behind three proxies needs.
-LARGEST_HEAD = 16 * 1024
-#: Lines of a header, folded ones counted singly.
-MOST_LINES = 128
-
 VERSION = "SIP/2.0"
-_MANDATORY = ("via", "from", "to", "call-id", "cseq")
-#: A second line of these makes a message ambiguous (RFC 4475 §3.3.8).
-_SINGLE = (
-    "from",
-    "to",
-    "call-id",
-    "cseq",
-    "max-forwards",
-    "content-length",
-    "content-type",
-)
 
-_fold = re.compile(r"\r\n[ \t]+")
 _request_line = re.compile(
-    rf"({grammar.TOKEN}) ([^\x00-\x20\x7f]+) (SIP/[0-9]+\.[0-9]+)", re.IGNORECASE
+    rf"({grammar.TOKEN}) ([^\x00-\x20\x7f]+) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)"
 ).fullmatch
 _status_line = re.compile(
-    r"SIP/2\.0 ([1-6][0-9][0-9])(?: ([^\r\n]*))?", re.IGNORECASE
+    r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.DOTALL
 ).fullmatch
+#: As most user agents write it: no folding and no quotes before the branch, Via first.
 _to_peek = re.compile(
     rb"SIP/2\.0 ([1-6][0-9][0-9]) [^\r\n]*\r\n(?:Via|v|via|VIA): *SIP/2\.0/[A-Za-z]+ "
     rb'[^;,"\s]+(?:;(?!branch=)[^;,"\s]*)*;branch=([^;,"\s]+)'
@@ -108,9 +102,6 @@ class MalformedMessage(PresproxyError):
         return self.why
 
 
-Fields = dict[str, list[str]]
-
-
 class Message:
     """
     What requests and responses have in common.
@@ -123,10 +114,9 @@ class Message:
 
     __slots__ = ("__dict__", "_fields", "_lines", "body")
 
-    def __init__(self, lines: list[str], fields: Fields, body: bytes) -> None:
-        self._lines = lines
-        self._fields = fields
-        self.body = body
+    _lines: list[str]
+    _fields: Fields
+    body: bytes
 
     def get(self, name: str) -> str | None:
         """Give the value of the first line of this name."""
@@ -261,7 +251,9 @@ class Request(Message):
     def __init__(
         self, lines: list[str], fields: Fields, body: bytes, method: str, uri: str
     ) -> None:
-        super().__init__(lines, fields, body)
+        self._lines = lines
+        self._fields = fields
+        self.body = body
         self.method = method
         self.uri = uri
         self._top_via: str | None = None
@@ -304,7 +296,9 @@ class Response(Message):
     def __init__(
         self, lines: list[str], fields: Fields, body: bytes, status: int, reason: str
     ) -> None:
-        super().__init__(lines, fields, body)
+        self._lines = lines
+        self._fields = fields
+        self.body = body
         self.status = status
         self.reason = reason
 
@@ -323,74 +317,17 @@ def parse_message(data: bytes) -> Request | Response:
     (RFC 3261 §18.3).  Bytes which are not UTF-8 survive: they come back the same when
     written.  Raises `MalformedMessage`.
     """
-    try:
-        return _read_message(data)
-    except MalformedMessage as error:
-        raise MalformedMessage(error.why, salvage(data), error.status) from None
-
-
-def _read_message(data: bytes) -> Request | Response:
     if data[:1] in b"\r\n":
         data = data.lstrip(b"\r\n")
-    end = data.find(b"\r\n\r\n", 0, LARGEST_HEAD + 4)
-    if end < 0:
-        if len(data) > LARGEST_HEAD:
-            raise MalformedMessage(
-                f"a head of more than {LARGEST_HEAD} bytes", None, 513
-            )
-        raise MalformedMessage("the head does not end")
-    lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
-    if len(lines) > MOST_LINES + 1:
-        raise MalformedMessage(f"more than {MOST_LINES} lines of header", None, 513)
-    fields = _index(lines)
-    if fields is None:
-        lines = _unfold(data[:end])
-        fields = _index(lines)
-        if fields is None:
-            raise MalformedMessage("a line of the header cannot be read")
-    _check_fields(lines, fields)
-    body = _cut_body(data, end + 4, fields)
-    start = lines[0]
-    if start[:4].upper() == "SIP/":
-        return _response(start, lines, fields, body)
-    return _request(start, lines, fields, body)
-
-
-def _index(lines: list[str]) -> Fields | None:
-    # None if a line has no name that can be read; it may be the rest of a folded one.
-    fields: Fields = {}
-    spelling = SPELLINGS.get
-    for line in lines[1:]:
-        name, colon, value = line.partition(":")
-        key = spelling(name)
-        if key is None:
-            name = name.rstrip(" \t")
-            if not colon or not grammar.is_token(name):
-                return None
-            key = name.lower()
-            key = COMPACT_FORMS.get(key, key)
-        if key in fields:
-            fields[key].append(value)
-        else:
-            fields[key] = [value]
-    return fields
-
-
-def _unfold(head: bytes) -> list[str]:
-    return _fold.sub(" ", head.decode("utf-8", "surrogateescape")).split("\r\n")
-
-
-def _check_fields(lines: list[str], fields: Fields) -> None:
-    joined = "".join(lines)
-    if "\r" in joined or "\n" in joined or "\0" in joined:
-        raise MalformedMessage("a bare CR, LF or NUL in the header")
-    for name in _MANDATORY:
-        if name not in fields:
-            raise MalformedMessage(f"no {name} field")
-    if len(fields) != len(lines) - 1:
-        for name in _SINGLE:
-            if len(fields.get(name, ())) > 1:
-                raise MalformedMessage(f"more than one {name} field")
+    try:
+        lines, fields, begin = read_head(data)
+        body = _cut_body(data, begin, fields)
+        start = lines[0]
+        if start[:4].upper() == "SIP/":
+            return _response(start, lines, fields, body)
+        return _request(start, lines, fields, body)
+    except MalformedHead as error:
+        raise MalformedMessage(error.why, salvage(data), error.status) from None
 
 
 def _cut_body(data: bytes, begin: int, fields: Fields) -> bytes:
@@ -399,36 +336,42 @@ def _cut_body(data: bytes, begin: int, fields: Fields) -> bytes:
         return data[begin:]
     length = lengths[0].strip(" \t")
     if not length.isdecimal() or not length.isascii():
-        raise MalformedMessage(f"no Content-Length: {length[:60]!r}")
+        raise MalformedHead(f"no Content-Length: {length[:60]!r}")
     if len(length) > 9 or begin + int(length) > len(data):
-        raise MalformedMessage("the body is shorter than its Content-Length")
+        raise MalformedHead("the body is shorter than its Content-Length")
     return data[begin : begin + int(length)]
 
 
 def _request(start: str, lines: list[str], fields: Fields, body: bytes) -> Request:
     match = _request_line(start)
     if match is None:
-        raise MalformedMessage("the start-line is neither a request's nor a response's")
+        raise MalformedHead("the start-line is neither a request's nor a status line")
     method, uri, version = match.groups()
-    if version.upper() != VERSION:
-        raise MalformedMessage(f"version {version} is not spoken here", None, 505)
-    request = Request(lines, fields, body, method, uri)
-    if not fields["cseq"][0].endswith(method) or not _cseq_names(request, method):
-        raise MalformedMessage("the method in CSeq is not the request's")
-    return request
+    if version != "2.0":
+        raise MalformedHead(f"SIP/{version[:60]} is not spoken here", 505)
+    number, _, named = fields["cseq"][0].strip(" \t").partition(" ")
+    if (
+        named != method
+        or len(number) > 9
+        or not (number.isascii() and number.isdecimal())
+    ):
+        _check_cseq(fields["cseq"][0], method)
+    return Request(lines, fields, body, method, uri)
 
 
-def _cseq_names(request: Request, method: str) -> bool:
+def _check_cseq(text: str, method: str) -> None:
     try:
-        return request.cseq.method == method
+        cseq = parse_cseq(text)
     except MalformedField as error:
-        raise MalformedMessage(str(error)) from error
+        raise MalformedHead(str(error)) from error
+    if cseq.method != method:
+        raise MalformedHead("the method in CSeq is not the request's")
 
 
 def _response(start: str, lines: list[str], fields: Fields, body: bytes) -> Response:
     match = _status_line(start)
     if match is None:
-        raise MalformedMessage("no status line")
+        raise MalformedHead("the status line cannot be read")
     return Response(lines, fields, body, int(match[1]), match[2] or "")
 
 
@@ -437,27 +380,29 @@ def salvage(data: bytes) -> Request | None:
     Read as much of a malformed request as it takes to answer it.
 
     None if it is no request, or one never answered, or if the answer would not find its
-    way.  The start-line may be damaged behind the method.
+    way.  Lines which cannot be read are left out, and there is no body.
     """
     head = data[:LARGEST_HEAD].lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
-    lines = [
-        line for line in _unfold(head) if not any(sign in line for sign in "\r\n\0")
-    ]
-    lines = lines[: MOST_LINES + 1]
-    method, _, rest = lines[0].partition(" ") if lines else ("", "", "")
+    start, *lines = unfold(head.decode("utf-8", "surrogateescape"))[: MOST_LINES + 1]
+    method, _, rest = start.partition(" ")
     if not grammar.is_token(method) or method == "ACK":
         return None
-    named = [line for line in lines[1:] if _index(["", line]) is not None]
-    fields = _index(["", *named]) or {}
-    if any(name not in fields for name in _MANDATORY):
+    lines = [start, *(line for line in lines if _is_readable(line))]
+    fields = index(lines) or {}
+    if any(name not in fields for name in MANDATORY):
         return None
-    uri = rest.strip(" ").partition(" ")[0]
-    request = Request([lines[0], *named], fields, b"", method, uri)
+    request = Request(lines, fields, b"", method, rest.strip(" ").partition(" ")[0])
     try:
         request.via  # noqa: B018  # Whether it can be read.
     except MalformedField:
         return None
     return request
+
+
+def _is_readable(line: str) -> bool:
+    if "\r" in line or "\n" in line or "\0" in line:
+        return False
+    return index(["", line]) is not None
 
 
 def peek_response(data: bytes) -> tuple[int, bytes, bytes] | None:
@@ -510,7 +455,9 @@ def build_response(
         f"Call-ID: {asked['call-id'][0].strip()}",
         f"CSeq: {asked['cseq'][0].strip()}",
     )
-    return _write(lines, fields, body, content_type)
+    if content_type is not None:
+        fields = (*fields, ("Content-Type", content_type))
+    return write_message(lines, fields, body)
 
 
 def build_request(
@@ -529,7 +476,9 @@ def build_request(
         raise MalformedField("method", f"no token: {method!r}")
     if not uri or " " in uri:
         raise MalformedField("Request-URI", f"cannot be written: {uri!r}")
-    return _write([f"{method} {uri} {VERSION}"], fields, body, content_type)
+    if content_type is not None:
+        fields = (*fields, ("Content-Type", content_type))
+    return write_message([f"{method} {uri} {VERSION}"], fields, body)
 
 
 def _has_tag(request: Request) -> bool:
@@ -538,32 +487,3 @@ def _has_tag(request: Request) -> bool:
     except MalformedField:
         # It goes back as it came: whoever wrote it may still know it.
         return True
-
-
-def _write(
-    lines: list[str],
-    fields: Iterable[tuple[str, str]],
-    body: bytes,
-    content_type: str | None,
-) -> bytes:
-    lines += [f"{name}: {value}" for name, value in fields]
-    if content_type is not None:
-        lines.append(f"Content-Type: {content_type}")
-    lines.append(f"Content-Length: {len(body)}\r\n\r\n")
-    head = "\r\n".join(lines)
-    # One look at all of it costs less than one at each line.
-    if "\0" in head or not (
-        head.count("\n") == head.count("\r") == head.count("\r\n") == len(lines) + 1
-    ):
-        _refuse(lines)
-    try:
-        return head.encode("utf-8", "surrogateescape") + body
-    except UnicodeEncodeError as error:
-        raise MalformedField("header", "a character cannot be written") from error
-
-
-def _refuse(lines: list[str]) -> None:
-    for line in lines[1:-1]:
-        name, _, value = line.partition(": ")
-        check_line(name, value)
-    raise MalformedField("start-line", "a line break or NUL cannot be written")
