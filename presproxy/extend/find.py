@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
 import attrs
@@ -17,6 +16,7 @@ from twisted.plugin import getPlugins
 from twisted.python.modules import getModule
 
 from presproxy.errors import PresproxyError
+from presproxy.extend.hints import did_you_mean, reason
 from presproxy.extend.maker import IPluginMaker, Kind
 
 #: The group of entry points, and the package whose folders hold dropins.
@@ -53,9 +53,8 @@ class UnknownPlugin(PresproxyError):
     broken: tuple[Broken, ...] = ()
 
     def __str__(self) -> str:
-        close = get_close_matches(self.name, self.known, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        known = ", ".join(self.known) or "none"
+        hint = did_you_mean(self.name, self.known)
+        known = ", ".join(self.known) or "no plugins at all"
         failed = "".join(
             f"; {broken.origin} could not be imported: {broken.why}"
             for broken in self.broken
@@ -177,10 +176,3 @@ def _origin(entry_point: EntryPoint) -> str:
     if distribution is None:
         return entry_point.value
     return f"{distribution.name} ({entry_point.value})"
-
-
-def reason(error: BaseException) -> str:
-    """Say in one line what went wrong."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return f"{name}: {text}" if text else name
