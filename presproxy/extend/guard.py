@@ -138,9 +138,9 @@ class Guard(Generic[_Plugin]):
             raise self._failed(error, method, began) from error
         return await self._wait(waiting, method, began)
 
-    def call(self, method: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def tell(self, method: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """
-        Ask what must not wait.
+        Tell what must not wait, and give what it answers.
 
         Raises the declared errors, or `PluginFailed`.
         """
@@ -154,18 +154,6 @@ class Guard(Generic[_Plugin]):
             raise self._failed(error, method, began) from error
         self._went_well(began)
         return answer
-
-    def tell(
-        self, method: Callable[_P, object], *args: _P.args, **kwargs: _P.kwargs
-    ) -> None:
-        """Tell what must not wait and has no answer.  Never raises."""
-        began = self._seconds()
-        try:
-            method(*args, **kwargs)
-        except Exception as error:
-            self._failed(error, method, began)
-        else:
-            self._went_well(began)
 
     async def _wait(
         self, waiting: Deferred[_T], method: Callable[..., object], began: float
