@@ -59,6 +59,14 @@ class Flow:
         """
         raise NotImplementedError
 
+    def keep(self, seconds: float) -> None:
+        """
+        Say that something depends on this flow for ``seconds`` from now.
+
+        A subscription or a registration says so when it is granted; a stream is not
+        ended as idle before.  For datagrams there is nothing to keep.
+        """
+
     def __str__(self) -> str:
         host, port = self.peer
         return f"{self.transport.lower()}:{host}:{port}"

@@ -1,0 +1,276 @@
+"""
+All sockets: what listens, and the flow to wherever a message has to go.
+
+A flow that a request came by is the best way back.  This is for when there is none: the
+stream that is open already, the datagram socket on the right side of this host, or a
+new connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
+
+from presproxy.errors import LimitReached
+from presproxy.metrics import Metrics
+from presproxy.sip.flow import Address, Flow
+from presproxy.trace import Tap
+from presproxy.transport.ends import OurEnd, family_of, local_host_towards, sent_by
+from presproxy.transport.hop import Hop, Unreachable
+from presproxy.transport.locate import Locator
+from presproxy.transport.sharing import Sharing
+from presproxy.transport.sockets import address_of, bind
+from presproxy.transport.stream import StreamConnection, StreamFlow, StreamLimits
+from presproxy.transport.streams import Streams
+from presproxy.transport.traffic import Closed, Receive, Traffic
+from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
+from presproxy.transport.where import Where
+
+#: Seconds for a connection to be there, and how many may be awaited at once.  Chosen: a
+#: peer that is there answers within one; 100 peers that are not cost 100 descriptors.
+_CONNECT_TIME = 5.0
+_CONNECTING = 100
+
+
+class Connections:
+    """
+    The sockets of one server.
+
+    ``receive`` gets each whole message, ``closed`` each stream that ended.
+    ``advertised`` is the host, or host and port, by which peers reach us when it is not
+    the one we see ourselves.  ``share`` lets several processes listen on one port.
+    ``now`` tells the moment on the wall clock.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,  # IReactorTCP, IReactorSocket and IReactorTime in one
+        receive: Receive,
+        closed: Closed = lambda flow: None,
+        *,
+        tap: Tap | None = None,
+        metrics: Metrics | None = None,
+        limits: StreamLimits | None = None,
+        locator: Locator | None = None,
+        advertised: str | None = None,
+        share: bool = False,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        tap = Tap() if tap is None else tap
+        metrics = Metrics() if metrics is None else metrics
+        self._reactor = reactor
+        self._metrics = metrics
+        self._locator = Locator.of_system(reactor) if locator is None else locator
+        self._advertised = advertised
+        self._share = share
+        self._datagrams = Traffic("udp", receive, tap=tap, metrics=metrics, now=now)
+        self._streams = Streams(
+            Traffic("tcp", receive, closed, tap=tap, metrics=metrics, now=now),
+            limits or StreamLimits(),
+            reactor,
+            metrics,
+        )
+        self._udp: list[UdpTransport] = []
+        self._tcp_ends: list[OurEnd] = []
+        self._udp_ports: list[Any] = []
+        self._tcp_ports: list[Any] = []
+        self._connecting: Sharing[Address, StreamFlow] = Sharing(
+            "connections awaited at once", _CONNECTING
+        )
+
+    # --- Listening
+
+    async def listen(self, where: Where) -> list[Where]:
+        """
+        Begin to listen; answer the places really bound, one for each address.
+
+        Raises `CannotListen`; then nothing of ``where`` is listened on.
+        """
+        self._streams.start()
+        bound = []
+        for each in bind(where, share=self._share):
+            host, port = address_of(each)
+            end = OurEnd((host, port), self._advertised_in(host))
+            adopt = self._adopt_udp if where.transport == "udp" else self._adopt_tcp
+            adopt(each, end)
+            # The reactor has a descriptor of its own now.
+            each.close()
+            bound.append(Where(where.transport, port, host))
+        return bound
+
+    async def stop_accepting(self) -> None:
+        """Take no new connections; those there are, and datagrams, go on."""
+        ports, self._tcp_ports = self._tcp_ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+
+    async def stop(self) -> None:
+        """
+        Stop listening, let the connections send what is under way, close all.
+
+        Takes at most `StreamLimits.closing` seconds.
+        """
+        await self.stop_accepting()
+        await self._streams.stop()
+        ports, self._udp_ports = self._udp_ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+        self._udp.clear()
+        self._tcp_ends.clear()
+
+    # --- Finding a way
+
+    async def flow_to(self, target: str) -> Flow:
+        """
+        Give a flow to a URI: of a contact, or of the first in a route set.
+
+        The hops that RFC 3263 finds are tried in their order.  Raises `Unreachable` when
+        none can be reached, and `LimitReached` when too many are being tried.
+        """
+        failures: list[str] = []
+        for hop in await self._locator.locate(target, self._transports()):
+            try:
+                return await self.flow_by(hop)
+            except Unreachable as unreachable:
+                failures.append(str(unreachable))
+        raise Unreachable(target, "; ".join(failures) or "it leads nowhere")
+
+    async def flow_by(self, hop: Hop) -> Flow:
+        """Give a flow to one hop; raises `Unreachable` and `LimitReached`."""
+        if hop.transport == "udp":
+            return self._udp_towards(hop).flow_to(hop.address)
+        flow = self._streams.find(hop.address)
+        if flow is not None:
+            return flow
+        return await self._connecting.join(hop.address, lambda: self._connect(hop))
+
+    def _transports(self) -> Sequence[str]:
+        return ("udp", "tcp") if self._udp else ("tcp",)
+
+    def _udp_towards(self, hop: Hop) -> UdpTransport:
+        ends = [transport.end for transport in self._udp]
+        end = _nearest(ends, hop.host)
+        if end is None:
+            raise Unreachable(str(hop), "no UDP socket of ours leads there")
+        return self._udp[ends.index(end)]
+
+    def _connect(self, hop: Hop) -> Deferred[StreamFlow]:
+        why = self._streams.refuses(hop.host)
+        if why is not None:
+            raise LimitReached("connections", self._streams.limits.connections)
+        end = _nearest(self._tcp_ends, hop.host)
+        opening = _Opening(self._streams, hop, end)
+        self._reactor.connectTCP(
+            hop.host,
+            hop.port,
+            opening,
+            timeout=_CONNECT_TIME,
+            bindAddress=_bind_address(end),
+        )
+        return opening.opened
+
+    # --- Within
+
+    def _adopt_udp(self, bound: Any, end: OurEnd) -> None:
+        transport = UdpTransport(self._datagrams, end, self._metrics)
+        port = self._reactor.adoptDatagramPort(
+            bound.fileno(), bound.family, transport, maxPacketSize=LARGEST_DATAGRAM
+        )
+        self._udp_ports.append(port)
+        self._udp.append(transport)
+
+    def _adopt_tcp(self, bound: Any, end: OurEnd) -> None:
+        port = self._reactor.adoptStreamPort(
+            bound.fileno(), bound.family, self._streams.accepting(end)
+        )
+        self._tcp_ports.append(port)
+        self._tcp_ends.append(end)
+
+    def _advertised_in(self, host: str) -> str | None:
+        try:
+            advertised = ip_address((self._advertised or "").strip("[]"))
+        except ValueError:
+            # None, or a name, which may have addresses of both families.
+            return self._advertised
+        same = family_of(str(advertised)) is family_of(host)
+        return self._advertised if same else None
+
+
+class _Opening(ClientFactory):
+    """A connection that is not there yet."""
+
+    noisy = False
+
+    def __init__(self, streams: Streams, hop: Hop, end: OurEnd | None) -> None:
+        self.opened: Deferred[StreamFlow] = Deferred()
+        self._streams = streams
+        self._hop = hop
+        self._end = end
+
+    def buildProtocol(self, addr: object) -> StreamConnection:
+        name = _own_name if self._end is None else self._end.seen_at
+        return _Opened(self._streams, name, self.opened)
+
+    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
+        self.opened.errback(Unreachable(str(self._hop), reason.getErrorMessage()))
+
+
+class _Opened(StreamConnection):
+    """A connection made by us."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        name: Callable[[Address], str],
+        opened: Deferred[StreamFlow],
+    ) -> None:
+        super().__init__(streams, name)
+        self._opened = opened
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._opened.callback(self.flow)
+
+
+def _own_name(local: Address) -> str:
+    return sent_by(*local)
+
+
+def _bind_address(end: OurEnd | None) -> Address | None:
+    # Where a firewall lets our address out, it is the one we listen on.
+    if end is None or ip_address(end.bound[0]).is_unspecified:
+        return None
+    return end.bound[0], 0
+
+
+def _nearest(ends: Sequence[OurEnd], host: str) -> OurEnd | None:
+    """
+    Give the end that a packet to ``host`` should leave from.
+
+    First the one on the interface the routing table names, then one on all interfaces,
+    then any that can get there: a loopback address never leaves this host.
+    """
+    family = family_of(host)
+    loopback = ip_address(host).is_loopback
+    able = [
+        end
+        for end in ends
+        if family_of(end.bound[0]) is family
+        and (loopback or not ip_address(end.bound[0]).is_loopback)
+    ]
+    if len(able) < 2:
+        return able[0] if able else None
+    local = local_host_towards(host)
+
+    def distance(end: OurEnd) -> int:
+        if end.bound[0] == local:
+            return 0
+        return 1 if ip_address(end.bound[0]).is_unspecified else 2
+
+    return min(able, key=distance)

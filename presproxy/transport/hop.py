@@ -1,0 +1,41 @@
+"""The next hop: where a message goes at last, once names are no more."""
+
+from __future__ import annotations
+
+import attrs
+
+from presproxy.errors import PresproxyError
+from presproxy.sip.flow import Address
+
+
+@attrs.frozen
+class Hop:
+    """
+    A transport (``udp`` or ``tcp``), an address and a port.
+
+    ``host`` is a literal address, an IPv6 one without brackets.
+    """
+
+    transport: str
+    host: str
+    port: int
+
+    @property
+    def address(self) -> Address:
+        """Host and port."""
+        return self.host, self.port
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}:{host}:{self.port}"
+
+
+@attrs.frozen(eq=False)
+class Unreachable(PresproxyError):
+    """No way leads to ``target``, a URI or a hop."""
+
+    target: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.target} cannot be reached: {self.why}"

@@ -1,0 +1,352 @@
+"""
+SIP over a stream: one connection and its flow (RFC 3261 §18.3, RFC 5626 §3.5.1).
+
+A connection is in one of four states, and only goes down: open; answering (nothing more
+that is of use comes in, and what came is still answered); draining (we have said our
+last word and wait for the peer to read it); closed.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import attrs
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from zope.interface import implementer
+
+from presproxy.errors import FlowClosed
+from presproxy.sip.flow import Address, Flow
+from presproxy.sip.framing import Framer, Limits, StreamBroken
+from presproxy.transport.refusal import refusal
+from presproxy.transport.sockets import notice_silence
+from presproxy.transport.traffic import Traffic
+
+_PONG = b"\r\n"
+
+
+@attrs.frozen
+class StreamLimits:
+    """
+    What a connection may cost.  Times are in seconds, sizes in octets.
+
+    ``connections`` and ``per_peer`` count those open at once, in all and from one peer:
+    one IPv4 address, or one /64 of IPv6, which is what one subscriber has at least.
+    """
+
+    connections: int = 10_000
+    #: Chosen for an office behind one address.
+    per_peer: int = 1_000
+    #: From a message's first octet to its last.  The 32 seconds of Timer F, after which
+    #: nobody waits for the answer, less a little.
+    message: float = 30.0
+    #: Without a word from the peer, unless `StreamFlow.keep` said longer.  User agents
+    #: that want a connection kept send something every two minutes (RFC 5626 §4.4.1),
+    #: Lync's every five.
+    idle: float = 600.0
+    #: For a peer to read our last words, or for us to find them once it has said its own.
+    #: Chosen: answers take milliseconds.
+    closing: float = 5.0
+    #: What may wait for a peer that reads slowly, besides what the system holds.
+    unsent: int = 1024 * 1024
+    message_size: Limits = attrs.field(factory=Limits)
+    #: Messages handed on before others have their turn: two or three milliseconds.
+    turn: int = 64
+
+
+class Ending(enum.Enum):
+    """Why we end a connection."""
+
+    IDLE = "idle"
+    SLOW = "slow"
+    UNREAD = "unread"
+    BROKEN = "broken"
+    STOPPED = "stopped"
+
+
+class State(enum.IntEnum):
+    """How far down a connection is."""
+
+    OPEN = 0
+    ANSWERING = 1
+    DRAINING = 2
+    CLOSED = 3
+
+
+class Keeper(Protocol):
+    """Who keeps the connections."""
+
+    traffic: Traffic
+    limits: StreamLimits
+    clock: IReactorTime
+
+    def opened(self, connection: StreamConnection) -> None:
+        """Take a connection whose flow is made now."""
+
+    def ended(self, ending: Ending) -> None:
+        """Count that we ended a connection."""
+
+    def closed(self, connection: StreamConnection) -> None:
+        """Forget a connection which is gone."""
+
+
+class StreamFlow(Flow):
+    """A way to one peer by a connection; it ends with it."""
+
+    __slots__ = ("_connection",)
+
+    transport = "TCP"
+    reliable = True
+
+    def __init__(
+        self, connection: StreamConnection, local: Address, peer: Address, sent_by: str
+    ) -> None:
+        super().__init__(local, peer, sent_by)
+        self._connection = connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the peer may still answer to what is sent."""
+        return self._connection.state is State.OPEN
+
+    def send(self, data: bytes) -> None:
+        """
+        Send one message.
+
+        Raises `FlowClosed` when the connection is gone, and when more than
+        `StreamLimits.unsent` waits for a peer that does not read: that ends it.
+        """
+        self._connection.send(data)
+
+    def towards(self, peer: Address) -> Flow:
+        """Give the flow itself."""
+        return self
+
+    def keep(self, seconds: float) -> None:
+        """Do not end the connection as idle before ``seconds`` from now."""
+        self._connection.keep(seconds)
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class StreamConnection(TwistedProtocol):
+    """
+    One connection, accepted or opened by us.
+
+    ``name`` gives the sent-by for the local host of the connection.  As a producer
+    it is told by the transport when the peer reads too slowly, and holds back what is
+    sent meanwhile.
+    """
+
+    transport: Any  # TCP or TLS; Twisted has no one interface for both
+
+    def __init__(self, keeper: Keeper, name: Callable[[Address], str]) -> None:
+        self.state = State.OPEN
+        self.flow: StreamFlow
+        self._keeper = keeper
+        self._name = name
+        self._framer = Framer(keeper.limits.message_size)
+        self._waiting: deque[bytes] = deque()
+        self._held: list[bytes] | None = None
+        self._held_octets = 0
+        self._heard_at = keeper.clock.seconds()
+        self._begun_at: float | None = None
+        self._keep_until = 0.0
+        self._end_by: float | None = None
+        self._peer_is_done = False
+        self._reading_is_paused = False
+
+    # --- In
+
+    def connectionMade(self) -> None:
+        """Make the flow."""
+        local, peer = self.transport.getHost(), self.transport.getPeer()
+        here = (local.host, local.port)
+        self.flow = StreamFlow(self, here, (peer.host, peer.port), self._name(here))
+        self.transport.setTcpNoDelay(True)
+        notice_silence(self.transport.getHandle())
+        self.transport.registerProducer(self, True)
+        self._keeper.opened(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Cut the stream into messages and hand them on."""
+        if self.state is not State.OPEN:
+            return
+        now = self._heard_at = self._keeper.clock.seconds()
+        try:
+            messages = self._framer.feed(data)
+        except StreamBroken as broken:
+            self._break_off(broken)
+            return
+        if messages or self._begun_at is None:
+            self._begun_at = now
+        if self._framer.is_idle:
+            self._begun_at = None
+        self._hand_on(messages)
+        if self._framer.keepalives and self.state is State.OPEN:
+            self._write(_PONG * self._framer.keepalives)
+
+    def readConnectionLost(self) -> None:
+        """Leave a peer that has sent its last octet some time to read our answers."""
+        self._peer_is_done = True
+        if self.state is State.OPEN:
+            self._answer_only()
+        elif self.state is State.DRAINING and self._held is None:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Wait for the peer to read what we said; `look` sees that it is not for ever."""
+
+    def connectionLost(self, reason: object = None) -> None:
+        """Hand on what is left, then tell that the flow is gone."""
+        self.state = State.CLOSED
+        self._held = None
+        while self._waiting:
+            self._keeper.traffic.take(self._waiting.popleft(), self.flow)
+        self._keeper.closed(self)
+
+    def _hand_on(self, messages: list[bytes]) -> None:
+        take, flow = self._keeper.traffic.take, self.flow
+        if not self._waiting and len(messages) <= self._keeper.limits.turn:
+            for message in messages:
+                take(message, flow)
+        else:
+            self._waiting += messages
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        if self.state is State.CLOSED:
+            return
+        take, flow = self._keeper.traffic.take, self.flow
+        for _ in range(min(self._keeper.limits.turn, len(self._waiting))):
+            take(self._waiting.popleft(), flow)
+        if self._waiting:
+            self._reading_is_paused = True
+            self.transport.pauseProducing()
+            self._keeper.clock.callLater(0, self._take_turn)
+        elif self._reading_is_paused:
+            self._reading_is_paused = False
+            self.transport.resumeProducing()
+
+    def _break_off(self, broken: StreamBroken) -> None:
+        self._begun_at = None
+        self._hand_on(list(broken.messages))
+        answer = refusal(broken, self.flow.peer)
+        if answer is not None and self.state < State.DRAINING:
+            self._write(answer)
+            self._keeper.traffic.gave(answer, self.flow)
+        self._keeper.ended(Ending.BROKEN)
+        if broken.messages and self.state is State.OPEN:
+            # They were whole, and their answers may take a moment.
+            self._answer_only()
+        elif self.state < State.DRAINING:
+            self.drain()
+
+    def _answer_only(self) -> None:
+        self.state = State.ANSWERING
+        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
+
+    # --- Out
+
+    def send(self, data: bytes) -> None:
+        """Send one message; raises `FlowClosed`."""
+        if self.state >= State.DRAINING:
+            raise FlowClosed(str(self.flow))
+        self._write(data)
+        if self.state is State.CLOSED:
+            raise FlowClosed(str(self.flow))
+        self._keeper.traffic.gave(data, self.flow)
+
+    def keep(self, seconds: float) -> None:
+        """Be no candidate for ageing for so long."""
+        until = self._keeper.clock.seconds() + seconds
+        self._keep_until = max(self._keep_until, until)
+
+    def pauseProducing(self) -> None:
+        """Hold back what is sent: the peer reads too slowly."""
+        if self._held is None:
+            self._held = []
+
+    def resumeProducing(self) -> None:
+        """Let go of what was held: all before it is sent."""
+        held, self._held, self._held_octets = self._held, None, 0
+        if held:
+            self.transport.write(b"".join(held))
+        if self.state is State.DRAINING and self._held is None:
+            self._shut()
+
+    def stopProducing(self) -> None:
+        """The transport is closed; `connectionLost` follows."""
+
+    def _write(self, data: bytes) -> None:
+        if self._held is None:
+            self.transport.write(data)
+            return
+        self._held.append(data)
+        self._held_octets += len(data)
+        if self._held_octets > self._keeper.limits.unsent:
+            self.abort(Ending.UNREAD)
+
+    # --- The end
+
+    def overdue(self, now: float) -> Ending | None:
+        """Why this connection should end now, if it should."""
+        limits = self._keeper.limits
+        if self._begun_at is not None and now >= self._begun_at + limits.message:
+            return Ending.SLOW
+        if now >= max(self._heard_at + limits.idle, self._keep_until):
+            return Ending.IDLE
+        return None
+
+    def look(self, now: float) -> None:
+        """Go on to the end if a time is up; called once a second."""
+        if self._end_by is None:
+            ending = self.overdue(now)
+            if ending is not None:
+                self.close(ending)
+        elif now >= self._end_by:
+            if self.state is State.ANSWERING:
+                self.drain()
+            else:
+                self._give_up()
+
+    def close(self, ending: Ending) -> None:
+        """End the connection once all that was sent is on its way."""
+        if self.state < State.DRAINING:
+            self._keeper.ended(ending)
+            self.drain()
+
+    def drain(self) -> None:
+        """
+        Say nothing more and heed nothing more, but let the peer read what was said.
+
+        Closing with octets unread would make the system reset the connection, and the
+        peer lose our answer.
+        """
+        self.state = State.DRAINING
+        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
+        if self._held is None:
+            self._shut()
+
+    def abort(self, ending: Ending) -> None:
+        """End the connection at once."""
+        if self.state is not State.CLOSED:
+            self._keeper.ended(ending)
+            self._give_up()
+
+    def _shut(self) -> None:
+        self.transport.unregisterProducer()
+        if self._peer_is_done:
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+
+    def _give_up(self) -> None:
+        self.state = State.CLOSED
+        self.transport.abortConnection()

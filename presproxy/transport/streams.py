@@ -1,0 +1,183 @@
+"""
+All connections: how many there may be, when they have lasted too long, who is where.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.internet.task import LoopingCall
+
+from presproxy.metrics import Counter, Metrics
+from presproxy.sip.flow import Address
+from presproxy.transport.ends import OurEnd
+from presproxy.transport.stream import (
+    Ending,
+    State,
+    StreamConnection,
+    StreamFlow,
+    StreamLimits,
+)
+from presproxy.transport.traffic import Traffic
+
+#: Seconds between two looks at the connections' times: 0.1 µs a connection.
+_LOOK = 1.0
+
+
+class Streams:
+    """
+    The connections of one transport, accepted and opened by us alike.
+
+    They are found by the peer's address and port, which is where they really lead: a
+    sent-by in somebody's Via proves nothing without TLS (RFC 5923 §9).
+    """
+
+    def __init__(
+        self,
+        traffic: Traffic,
+        limits: StreamLimits,
+        clock: IReactorTime,
+        metrics: Metrics,
+    ) -> None:
+        self.traffic = traffic
+        self.limits = limits
+        self.clock = clock
+        self._connections: set[StreamConnection] = set()
+        self._by_peer: dict[Address, StreamConnection] = {}
+        self._per_source: Tally[str] = Tally()
+        self._emptied: Deferred[None] | None = None
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = clock
+        self._name_metrics(metrics)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def start(self) -> None:
+        """Begin to look at the connections' times."""
+        if not self._looking.running:
+            self._looking.start(_LOOK, now=False)
+
+    async def stop(self) -> None:
+        """End all connections, those to slow readers after `StreamLimits.closing`."""
+        for connection in tuple(self._connections):
+            connection.close(Ending.STOPPED)
+        if self._connections:
+            self._emptied = Deferred()
+            await self._emptied
+        if self._looking.running:
+            self._looking.stop()
+
+    def find(self, peer: Address) -> StreamFlow | None:
+        """Give the flow of an open connection to a peer."""
+        connection = self._by_peer.get(peer)
+        if connection is None or connection.state is not State.OPEN:
+            return None
+        return connection.flow
+
+    def refuses(self, host: str) -> str | None:
+        """Why no connection from or to ``host`` may be added, if none may."""
+        if self._emptied is not None:
+            return "stopped"
+        if len(self._connections) >= self.limits.connections:
+            return "total"
+        if self._per_source[_source(host)] >= self.limits.per_peer:
+            return "peer"
+        return None
+
+    def accepting(self, end: OurEnd) -> Factory:
+        """Make what Twisted asks for a protocol for each connection to ``end``."""
+        return _Accepting(self, end)
+
+    # --- What connections tell
+
+    def opened(self, connection: StreamConnection) -> None:
+        """Take a connection whose flow is made now."""
+        self._connections.add(connection)
+        self._by_peer[connection.flow.peer] = connection
+        self._per_source[_source(connection.flow.peer[0])] += 1
+
+    def ended(self, ending: Ending) -> None:
+        """Count that we ended a connection."""
+        self._ended[ending].value += 1
+
+    def closed(self, connection: StreamConnection) -> None:
+        """Forget a connection which is gone."""
+        self._connections.discard(connection)
+        peer = connection.flow.peer
+        if self._by_peer.get(peer) is connection:
+            del self._by_peer[peer]
+        source = _source(peer[0])
+        self._per_source[source] -= 1
+        if not self._per_source[source]:
+            del self._per_source[source]
+        self.traffic.end(connection.flow)
+        if self._emptied is not None and not self._connections:
+            self._emptied.callback(None)
+
+    def refused(self, why: str) -> None:
+        """Count a connection that was not let in."""
+        self._refused[why].value += 1
+
+    # --- Within
+
+    def _look(self) -> None:
+        now = self.clock.seconds()
+        for connection in tuple(self._connections):
+            connection.look(now)
+
+    def _name_metrics(self, metrics: Metrics) -> None:
+        transport = self.traffic.transport
+        metrics.gauge(
+            "connections_open",
+            "Connections that are open.",
+            lambda: float(len(self._connections)),
+            transport=transport,
+        )
+        self._ended: dict[Ending, Counter] = {
+            ending: metrics.counter(
+                "connections_ended",
+                "Connections ended by us, and why.",
+                transport=transport,
+                why=ending.value,
+            )
+            for ending in Ending
+        }
+        self._refused = {
+            why: metrics.counter(
+                "connections_refused",
+                "Connections closed as soon as they were there, and why.",
+                transport=transport,
+                why=why,
+            )
+            for why in ("total", "peer", "stopped")
+        }
+
+
+class _Accepting(Factory):
+    """Lets connections to one of our ends in, while there is room."""
+
+    noisy = False
+
+    def __init__(self, streams: Streams, end: OurEnd) -> None:
+        self._streams = streams
+        self._end = end
+
+    def buildProtocol(self, addr: Any) -> StreamConnection | None:
+        # An IPv4Address or IPv6Address; Twisted's signature allows for all others.
+        why = self._streams.refuses(addr.host)
+        if why is not None:
+            self._streams.refused(why)
+            return None
+        return StreamConnection(self._streams, self._end.seen_at)
+
+
+def _source(host: str) -> str:
+    if ":" not in host:
+        return host
+    return ip_address(host.partition("%")[0]).exploded[:19]

@@ -1,0 +1,157 @@
+"""
+Where to listen, as the command line and the configuration write it.
+
+``udp:5060``, ``tcp:5060:interface=127.0.0.1``, ``udp:0:interface=[::1]``.  A colon in a
+value is written ``\\:`` or stands within the brackets of an IPv6 address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import attrs
+
+from presproxy.errors import PresproxyError
+
+#: The transports there are, and those which are known but not there yet.
+AVAILABLE = ("udp", "tcp")
+_LATER = ("tls", "ws", "wss")
+
+#: A part of a specification: escaped characters, IPv6 addresses in brackets, the rest.
+_PART = re.compile(r"(?:\\.|\[[^\]]*\]|[^:\\\[]|[\\\[])*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+@attrs.frozen(eq=False)
+class MalformedWhere(PresproxyError):
+    """A place to listen that cannot be understood; ``text`` is what was written."""
+
+    text: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.text!r}: {self.why}"
+
+
+@attrs.frozen
+class Where:
+    """
+    A place to listen.
+
+    ``transport`` is ``udp`` or ``tcp``; ``port`` 0 takes a free one.  ``interface`` is
+    the address of one interface of this host, without brackets; empty for all of them;
+    or ``localhost`` for the loopback in both families.
+    """
+
+    transport: str
+    port: int
+    interface: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses to bind: one, or one of each family."""
+        if not self.interface:
+            return ("0.0.0.0", "::")
+        if self.interface == "localhost":
+            return ("127.0.0.1", "::1")
+        return (self.interface,)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this host can reach it."""
+        return all(ip_address(address).is_loopback for address in self.addresses)
+
+    def __str__(self) -> str:
+        if not self.interface:
+            return f"{self.transport}:{self.port}"
+        host = f"[{self.interface}]" if ":" in self.interface else self.interface
+        return f"{self.transport}:{host}:{self.port}"
+
+
+#: Where to listen when nobody says: both transports, on the loopback only.
+DEFAULT = (Where("udp", 5060, "localhost"), Where("tcp", 5060, "localhost"))
+
+
+def parse_where(text: str) -> Where:
+    """
+    Read a place to listen.
+
+    Without ``interface=`` it is every interface of this host, in both families: whoever
+    writes a place out wants to be reached, and without an authenticator the server will
+    not start there.  Raises `MalformedWhere`, which names all that is wrong.
+    """
+    transport, *rest = _split(text.strip())
+    port = rest[0] if rest else ""
+    mistakes = [*_mistakes_of_transport(transport), *_mistakes_of_port(port)]
+    interface = ""
+    seen: set[str] = set()
+    for option in rest[1:]:
+        name, equals, value = option.partition("=")
+        if name != "interface" or not equals:
+            mistakes.append(_unknown_option(option, rest))
+        elif name in seen:
+            mistakes.append("interface is named twice")
+        else:
+            interface = _unescape(value)
+            mistakes += _mistakes_of_interface(interface)
+        seen.add(name)
+    if mistakes:
+        raise MalformedWhere(text, "; ".join(mistakes))
+    return Where(transport.lower(), int(port), _canonical(interface))
+
+
+def _split(text: str) -> list[str]:
+    parts = []
+    position = 0
+    while True:
+        match = _PART.match(text, position)
+        assert match is not None, "the pattern matches the empty string"
+        parts.append(match[0])
+        position = match.end() + 1
+        if match.end() == len(text):
+            return parts
+
+
+def _unescape(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text)
+
+
+def _mistakes_of_transport(transport: str) -> Sequence[str]:
+    name = transport.lower()
+    if name in AVAILABLE:
+        return ()
+    if name in _LATER:
+        return (f"{name} is not available yet, only {' and '.join(AVAILABLE)}",)
+    return (f"{transport!r} is no transport: {' or '.join(AVAILABLE)}",)
+
+
+def _mistakes_of_port(port: str) -> Sequence[str]:
+    if not port:
+        return ("the port is missing, as in udp:5060",)
+    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535:
+        return ()
+    return (f"{port!r} is no port: a number from 0 to 65535",)
+
+
+def _unknown_option(option: str, rest: Sequence[str]) -> str:
+    if option.isdigit() and len(rest) == 2 and "=" not in rest[0]:
+        return f"{option!r} is no option: write {option}:interface={rest[0]}"
+    return f"{option!r} is no option: only interface=ADDRESS is"
+
+
+def _mistakes_of_interface(interface: str) -> Sequence[str]:
+    try:
+        _canonical(interface)
+    except ValueError:
+        return (f"interface {interface!r} is no IP address",)
+    return () if interface else ("interface= names no address",)
+
+
+def _canonical(interface: str) -> str:
+    if interface in ("", "localhost"):
+        return interface
+    if interface.startswith("[") and interface.endswith("]"):
+        interface = interface[1:-1]
+    return str(ip_address(interface))

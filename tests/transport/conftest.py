@@ -1,0 +1,172 @@
+"""Sockets on the loopback, and peers that talk to them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredQueue
+from twisted.internet.endpoints import clientFromString, connectProtocol
+from twisted.internet.protocol import DatagramProtocol, Protocol
+
+from presproxy.metrics import Counter, Metrics
+from presproxy.sip.flow import Flow
+from presproxy.trace import Tap
+from presproxy.transport.connections import Connections
+
+OPTIONS = b"""\
+OPTIONS sip:presproxy.example.test SIP/2.0\r
+Via: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK776asdhds\r
+Max-Forwards: 70\r
+To: <sip:presproxy.example.test>\r
+From: <sip:alice@example.test>;tag=1928301774\r
+Call-ID: a84b4c76e66710\r
+CSeq: 63104 OPTIONS\r
+Content-Length: 0\r
+\r
+"""
+
+
+@attrs.define(eq=False)
+class House:
+    """What is above the transports: keeps what they hand on."""
+
+    metrics: Metrics = attrs.field(factory=Metrics)
+    tap: Tap = attrs.field(factory=Tap)
+    received: DeferredQueue[tuple[bytes, Flow]] = attrs.field(factory=DeferredQueue)
+    closed: DeferredQueue[Flow] = attrs.field(factory=DeferredQueue)
+    answer: bytes | None = None
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        if data == b"fail":
+            raise RuntimeError("a bug")
+        if self.answer is not None:
+            flow.send(self.answer)
+        self.received.put((data, flow))
+
+    def count(self, name: str, **labels: str) -> float:
+        for sample in self.metrics:
+            if sample.name == name and dict(sample.labels) == labels:
+                source = sample.source
+                return source.value if isinstance(source, Counter) else source()
+        raise LookupError(name, labels)
+
+
+class DatagramPeer(DatagramProtocol):
+    """A user agent with a datagram socket."""
+
+    def __init__(self) -> None:
+        self.received: DeferredQueue[tuple[bytes, tuple[str, int]]] = DeferredQueue()
+
+    def datagramReceived(self, data, address):
+        self.received.put((data, address))
+
+    @property
+    def address(self):
+        here = self.transport.getHost()
+        return here.host, here.port
+
+    def send(self, data, where):
+        self.transport.write(data, (where.interface, where.port))
+
+
+class StreamPeer(Protocol):
+    """A user agent with a connection."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.closed: Deferred[None] = Deferred()
+        self._waiting: list[tuple[int, Deferred[bytes]]] = []
+
+    def dataReceived(self, data):
+        self.data += data
+        while self._waiting and len(self.data) >= self._waiting[0][0]:
+            self._waiting.pop(0)[1].callback(self.data)
+
+    def connectionLost(self, reason):
+        self.closed.callback(None)
+
+    @property
+    def address(self):
+        here = self.transport.getHost()
+        return here.host, here.port
+
+    def send(self, data):
+        self.transport.write(data)
+
+    def read(self, length):
+        """Wait until there are so many octets; give all there are."""
+        waiting: Deferred[bytes] = Deferred()
+        self._waiting.append((length, waiting))
+        self.dataReceived(b"")
+        return waiting
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+Open = Callable[..., Connections]
+
+
+@pytest_twisted.async_yield_fixture
+async def open_house(house):
+    """Make `Connections` below ``house``; all are stopped at the end."""
+    made: list[Connections] = []
+
+    def make(**options) -> Connections:
+        options = {"tap": house.tap, "metrics": house.metrics, **options}
+        made.append(Connections(reactor, house.receive, house.closed.put, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.stop()
+
+
+@pytest_twisted.async_yield_fixture
+async def call():
+    """Connect to a place; what was connected is closed at the end."""
+    peers: list[StreamPeer] = []
+
+    async def connect(where) -> StreamPeer:
+        host = where.interface.replace(":", "\\:")
+        endpoint = clientFromString(reactor, f"tcp:{host}:{where.port}")
+        peer = await connectProtocol(endpoint, StreamPeer())
+        peers.append(peer)
+        return peer
+
+    yield connect
+    for peer in peers:
+        peer.transport.abortConnection()
+        await peer.closed
+
+
+@pytest_twisted.async_yield_fixture
+async def datagram_peer():
+    """Open a datagram socket on an address; closed at the end."""
+    ports = []
+
+    def listen(host: str) -> DatagramPeer:
+        peer = DatagramPeer()
+        ports.append(reactor.listenUDP(0, peer, interface=host, maxPacketSize=65535))
+        return peer
+
+    yield listen
+    for port in ports:
+        await _wait(port.stopListening())
+
+
+async def _wait(perhaps: Awaitable[None] | None) -> None:
+    if perhaps is not None:
+        await perhaps
+
+
+@pytest.fixture
+def options() -> bytes:
+    """A whole request."""
+    return OPTIONS
