@@ -233,6 +233,9 @@ class IRouteKeeper(Interface):
     def write(route: Any) -> bytes:
         """Write a route, as it is to be found after a start."""
 
+    def kept(route: Any, payload: bytes) -> None:
+        """What ``write`` gave is lasting now."""
+
     def read(payload: bytes) -> Any:
         """Read a route back.  Raises ValueError for what it cannot read."""
 
@@ -359,6 +362,13 @@ class IHouse(Interface):
 
     def ended(subscription: Subscription, reason: Reason) -> None:
         """The watcher is gone, or cannot be reached any more."""
+
+    def keep(subscription: Subscription) -> Awaitable[None]:
+        """
+        Write the record of a subscription anew, as its route now is.
+
+        Raises `StorageUnavailable` when it could not be written.
+        """
 
     def watch(
         watcher: Identity,

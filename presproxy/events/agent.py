@@ -180,6 +180,15 @@ class PresenceAgent:
         self._watchers_changed(subscription)
         return True
 
+    def forget_visitor(
+        self, presentity: AddressOfRecord, package: str, watcher: AddressOfRecord
+    ) -> None:
+        """The presentity has made up his mind about somebody who waits."""
+        self.visitors.decided(presentity, package, watcher)
+        resource = self.resources.find(presentity, package + SUFFIX)
+        if resource is not None and resource.subscriptions:
+            self._mark(resource, self.ticks())
+
     def expire(self, now: float) -> int:
         """End all subscriptions whose time is over, and say how many did."""
         ended = self._expiries.due(now)

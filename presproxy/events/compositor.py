@@ -169,6 +169,17 @@ class Compositor:
         self._tagged.pop(old.entity_tag, None)
         return StagedPublication(self, old, (old,), True, True, changed_at)
 
+    def stage_brief(self, published: Published) -> StagedPublication | None:
+        """
+        Stage a first publication that ends at once: it only ends what it supersedes.
+
+        None if there is nothing of that kind.
+        """
+        staged = self.stage_initial(published)
+        if not staged.replaced:
+            return None
+        return attrs.evolve(staged, is_removal=True)
+
     def live(self, staged: StagedPublication) -> None:
         """Make what was committed seen."""
         new = staged.publication

@@ -8,7 +8,7 @@ all or none (§10.3 step 7).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 import cattrs
@@ -94,11 +94,9 @@ class Locations:
     """
     The registrations of all users.
 
-    ``changed`` is told of each address of record whose bindings are others now.  At most
-    ``most`` bindings of one user are kept.
+    At most ``most`` bindings of one user are kept, and ``most_in_all`` users.
     """
 
-    changed: Callable[[AddressOfRecord], None]
     most: int = 20
     most_in_all: int = 1_000_000
     _registrations: dict[AddressOfRecord, Registration] = attrs.field(factory=dict)
@@ -170,7 +168,6 @@ class Locations:
             self._keep(staged.aor, staged.bindings, version + 1)
         else:
             self._registrations.pop(staged.aor, None)
-        self.changed(staged.aor)
 
     def restore(self, record: Record, now: float) -> bool:
         """
@@ -200,7 +197,6 @@ class Locations:
                 self._schedule(registration)
             else:
                 self._registrations.pop(registration.aor, None)
-            self.changed(registration.aor)
         return len(ended)
 
     def _staged(

@@ -116,6 +116,10 @@ class Resources:
     def __len__(self) -> int:
         return len(self._resources)
 
+    def package(self, name: str) -> IEventPackage:
+        """Give a package by its name; KeyError if it is not served."""
+        return self._packages[name]
+
     def find(self, presentity: AddressOfRecord, package: str) -> Resource | None:
         """Give a resource that holds something."""
         return self._resources.get((presentity, package))

@@ -1,0 +1,141 @@
+"""Where a SIP subscription's notifications go, and how far they have come."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from presproxy.model.notice import Body, NumberedBody
+from presproxy.sip.flow import Address, Flow
+from presproxy.sip.message import Request
+from presproxy.sip.uri import SipURI, parse_uri
+from presproxy.transaction.client import TransactionUser
+from presproxy.transaction.dialog import Dialog
+
+#: CSeq numbers a record reserves beyond those in use (RFC 3261 §12.2.2 allows gaps), so
+#: that a NOTIFY costs no write.
+RESERVED = 1000
+
+
+@attrs.define(eq=False)
+class SipRoute:
+    """
+    The dialog of a subscription, and the way to its watcher.
+
+    ``flow`` is None when the way has to be found from the dialog's next hop.  ``event``
+    is the value of Event in each NOTIFY.
+    """
+
+    dialog: Dialog
+    flow: Flow | None
+    event: str
+    #: Where its datagrams go, to be found again after a start.
+    peer: Address | None = None
+    #: The last CSeq that the record allows.
+    reserved: int = RESERVED
+    #: The number of the first NOTIFY; versions of numbered bodies count from it.
+    first_cseq: int = 1
+    #: Whether a NOTIFY waits for its answer, or for a way to go by.
+    is_busy: bool = False
+    #: The latest body, if it could not go yet, and when its change was asked for.
+    waiting: Body | NumberedBody | None = None
+    waiting_since: float = 0.0
+    #: The body that went last.
+    told: Body | NumberedBody | None = None
+    #: Whether the next numbers are being reserved.
+    is_reserving: bool = False
+    #: How many NOTIFYs in a row nobody answered.
+    unanswered: int = 0
+    #: When to look for a watcher again who could not be reached, on the clock of latencies.
+    look_again_at: float = 0.0
+    #: Who waits for the answers, made with the first NOTIFY.
+    user: TransactionUser | None = None
+
+    @classmethod
+    def of_request(cls, request: Request, flow: Flow, local_tag: str) -> SipRoute:
+        """
+        Make the route of a subscription from its SUBSCRIBE.
+
+        Raises `MalformedField` as `Dialog.of_request` does.
+        """
+        dialog = Dialog.of_request(request, local_tag)
+        route = cls(dialog, None, str(request.event))
+        route.follow(request, flow)
+        return route
+
+    def follow(self, request: Request, flow: Flow) -> None:
+        """The watcher sent this by that flow: it tells the way to him."""
+        self.flow = _way_to_watcher(request, flow, self.dialog)
+        self.look_again_at = 0.0
+        self.peer = None
+        if self.flow is not None and not self.flow.reliable:
+            self.peer = self.flow.peer
+
+    def wait(self, body: Body | NumberedBody, changed_at: float) -> None:
+        """Let a body wait; it takes the place of one that waited before."""
+        self.waiting = body
+        if not self.waiting_since:
+            self.waiting_since = changed_at
+
+    def write(self) -> bytes:
+        """Write the route; the first line is the last CSeq that it reserves."""
+        payload = [
+            self.dialog.to_payload(RESERVED),
+            self.event,
+            self.peer,
+            self.first_cseq,
+        ]
+        return b"%d\n%b" % (
+            self.dialog.local_cseq + RESERVED,
+            json.dumps(payload, separators=(",", ":")).encode(),
+        )
+
+    def kept(self, payload: bytes) -> None:
+        """What `write` gave is lasting: its numbers may be used."""
+        self.reserved = max(self.reserved, int(payload[: payload.index(b"\n")]))
+
+
+def read_route(payload: bytes) -> SipRoute:
+    """
+    Read a route back; ValueError for what is none.
+
+    Numbers that were reserved count as used, and none is reserved any more.
+    """
+    _, _, rest = payload.partition(b"\n")
+    try:
+        fields, event, peer, first_cseq = json.loads(rest)
+        dialog = Dialog.from_payload(fields)
+        address = None if peer is None else (str(peer[0]), int(peer[1]))
+    except (TypeError, IndexError) as error:
+        raise ValueError(f"not a route: {error}") from error
+    return SipRoute(
+        dialog=dialog,
+        flow=None,
+        event=event,
+        peer=address,
+        reserved=dialog.local_cseq,
+        first_cseq=first_cseq,
+    )
+
+
+def _way_to_watcher(request: Request, flow: Flow, dialog: Dialog) -> Flow | None:
+    """
+    Say by which flow a watcher is told; None if it has to be found.
+
+    A stream leads back whoever is at its other end.  Datagrams go to where the request
+    came from if it came by no proxy, or by one which wants to stay in between.  Old user
+    agents send from one port and listen on another; those say no ``rport`` and name
+    their own host in Contact.
+    """
+    if flow.reliable or dialog.routes:
+        return flow
+    if len(request.vias) > 1:
+        return None
+    target = parse_uri(dialog.target)
+    if request.via.has_rport or not isinstance(target, SipURI):
+        return flow
+    host, port = flow.peer
+    if target.host.strip("[]") == host and (target.port or 5060) != port:
+        return flow.towards((host, target.port or 5060))
+    return flow

@@ -1,0 +1,140 @@
+"""
+The core of the user agent server: from a request to its answer.
+
+Each request is one coroutine, which walks a short list of steps: admit, identify, and the
+step of its method.  Whatever goes wrong on the way is answered, counted, and stops
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from presproxy.errors import PresproxyError
+from presproxy.metrics import Counter, Histogram, Metrics
+from presproxy.server.admit import Door
+from presproxy.server.answer import Answer, Refusal
+from presproxy.server.answers import answer_to
+from presproxy.server.exchange import Exchange
+from presproxy.server.identify import Identifier
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import build_response
+from presproxy.sip.tokens import Tokens
+from presproxy.transaction.layer import TransactionLayer
+from presproxy.transaction.server import ServerTransaction
+
+_log = Logger()
+
+
+class Step(Protocol):
+    """What serves one method."""
+
+    async def serve(self, exchange: Exchange) -> Answer:
+        """Answer, or raise a `Refusal` or an error that has a row in the table."""
+
+
+@attrs.frozen(eq=False)
+class Service:
+    """The step of a method, and whether it must know the sender."""
+
+    step: Step
+    identifies: bool
+
+
+@attrs.define(eq=False)
+class Core:
+    """
+    The transaction user of requests.
+
+    ``ticks`` is the clock of latencies and transactions.
+    """
+
+    layer: TransactionLayer
+    door: Door
+    identifier: Identifier
+    services: Mapping[str, Service]
+    tokens: Tokens
+    ticks: Callable[[], float]
+    metrics: Metrics
+    _defects: Counter = attrs.field(init=False)
+    _took: Histogram = attrs.field(init=False)
+    _answers: dict[int, Counter] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._defects = self.metrics.counter(
+            "defects", "Requests that ended in an error nobody expected."
+        )
+        self._took = self.metrics.histogram(
+            "request_seconds", "From the arrival of a request to its final response."
+        )
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """Take one message from a transport."""
+        try:
+            transaction = self.layer.receive(data, flow, self.ticks())
+        except Exception:
+            self._defect("A message could not be taken")
+            return
+        if transaction is not None:
+            Deferred.fromCoroutine(self._serve(transaction))
+
+    async def _serve(self, transaction: ServerTransaction) -> None:
+        """Serve one request; the root of its coroutine, so nothing is raised from here."""
+        try:
+            answer = await self._answer(transaction)
+            self._respond(transaction, answer)
+            if answer.then is not None:
+                answer.then()
+        except Exception:
+            self._defect("A request could not be answered as it should")
+            if not transaction.is_answered:
+                self._respond(transaction, Answer(500, (("Retry-After", "30"),)))
+
+    async def _answer(self, transaction: ServerTransaction) -> Answer:
+        exchange = Exchange(transaction.request, transaction.flow, transaction.arrived)
+        try:
+            self.door.admit(exchange)
+            service = self.services[exchange.request.method]
+            if service.identifies:
+                exchange.identity = await self.identifier.identify(exchange)
+            return await service.step.serve(exchange)
+        except Refusal as refusal:
+            return refusal.answer
+        except PresproxyError as error:
+            answer = answer_to(error)
+            if answer is None:
+                raise
+            return answer
+
+    def _respond(self, transaction: ServerTransaction, answer: Answer) -> None:
+        response = build_response(
+            transaction.request,
+            answer.status,
+            answer.fields,
+            to_tag=answer.to_tag or self.tokens.tag(),
+            reason=answer.reason,
+        )
+        now = self.ticks()
+        transaction.respond(response, answer.status, now)
+        self._took.observe(now - transaction.arrived)
+        self._counter(answer.status).value += 1
+
+    def _counter(self, status: int) -> Counter:
+        counter = self._answers.get(status)
+        if counter is None:
+            counter = self._answers[status] = self.metrics.counter(
+                "answers", "Final responses sent.", status=str(status)
+            )
+        return counter
+
+    def _defect(self, what: str) -> None:
+        """Report a defect of ours: counted always, logged each time the number doubles."""
+        self._defects.value += 1
+        count = self._defects.value
+        if count & (count - 1) == 0:
+            _log.failure("{what} (defect {count})", what=what, count=count)

@@ -1,0 +1,89 @@
+"""Who sent a request: the authenticators in their order, and their challenges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import attrs
+
+from presproxy.errors import (
+    AccessDenied,
+    AuthenticationContinues,
+    CredentialsRejected,
+    MalformedField,
+)
+from presproxy.extend.guard import Guard
+from presproxy.interfaces import IAuthenticator
+from presproxy.model.identity import Identity
+from presproxy.server.answer import Refusal
+from presproxy.server.exchange import Exchange
+from presproxy.sip.uri import address_of_record, domain_of
+
+
+@attrs.define(eq=False)
+class Identifier:
+    """
+    Asks the authenticators who the sender is.
+
+    With none configured everybody is who he says he is; the configuration sees to it that
+    this is so on the loopback only.
+    """
+
+    authenticators: Sequence[Guard[IAuthenticator]]
+    domains: Collection[str]
+
+    async def identify(self, exchange: Exchange) -> Identity:
+        """
+        Name the sender, or raise the `Refusal` that challenges him.
+
+        Whoever proved to be somebody else than From says is refused: what follows would
+        be told in another's name.
+        """
+        claimed = exchange.request.from_.aor
+        if not self.authenticators:
+            return Identity(claimed, "open")
+        try:
+            identity = await self._ask(exchange)
+        except CredentialsRejected as rejected:
+            raise self._challenge(exchange, rejected.stale) from rejected
+        except AuthenticationContinues as more:
+            raise Refusal(401, (("WWW-Authenticate", more.challenge),)) from more
+        if identity is None:
+            raise self._challenge(exchange, stale=False)
+        if identity.aor != claimed:
+            raise AccessDenied(f"{identity.aor} speaks as {claimed}")
+        return identity
+
+    async def _ask(self, exchange: Exchange) -> Identity | None:
+        for guard in self.authenticators:
+            identity = await guard.ask(
+                guard.plugin.authenticate, exchange.request, exchange.flow
+            )
+            if identity is not None:
+                return identity
+        return None
+
+    def _challenge(self, exchange: Exchange, stale: bool) -> Refusal:
+        realm = self._realm(exchange)
+        challenges = [
+            challenge
+            for guard in self.authenticators
+            for challenge in guard.tell(
+                guard.plugin.challenge, exchange.request, realm, stale
+            )
+        ]
+        if not challenges:
+            return Refusal(403)
+        return Refusal(401, tuple(("WWW-Authenticate", each) for each in challenges))
+
+    def _realm(self, exchange: Exchange) -> str:
+        """The sender's domain if it is ours, else the domain he asks about."""
+        request = exchange.request
+        for uri in (request.from_.uri, request.uri, request.to.uri):
+            try:
+                domain = domain_of(address_of_record(uri))
+            except MalformedField:
+                continue
+            if domain in self.domains:
+                return domain
+        return min(self.domains, default="presproxy")

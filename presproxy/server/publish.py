@@ -1,0 +1,118 @@
+"""PUBLISH: the event state compositor's side (RFC 3903 §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from presproxy.errors import AccessDenied
+from presproxy.events.compositor import Compositor, Published, StagedPublication
+from presproxy.extend.guard import Guard
+from presproxy.interfaces import Bounds, IEventPackage
+from presproxy.model.publication import Publication
+from presproxy.server.answer import Answer, Refusal
+from presproxy.server.bodies import decoded_body
+from presproxy.server.events import EventPackages
+from presproxy.server.exchange import Exchange
+from presproxy.server.journal import Journal
+from presproxy.sip.uri import AddressOfRecord
+
+
+@attrs.define(eq=False)
+class PublishStep:
+    """
+    Serves PUBLISH.
+
+    ``bounds`` are the intervals granted; ``now`` is the wall clock.
+    """
+
+    packages: EventPackages
+    guards: Mapping[str, Guard[IEventPackage]]
+    compositor: Compositor
+    journal: Journal
+    bounds: Bounds
+    largest_body: int
+    now: Callable[[], float]
+
+    async def serve(self, exchange: Exchange) -> Answer:
+        """Answer one PUBLISH; nobody is told of it before it is lasting."""
+        package = self.packages.publishable(exchange)
+        presentity = self.packages.ours(exchange.resource())
+        if exchange.sender.aor != presentity:
+            raise AccessDenied(f"{exchange.sender.aor} publishes for {presentity}")
+        expires = self.bounds.grant(exchange.request.expires)
+        staged = self._stage(exchange, package, presentity, expires)
+        if staged is None:
+            return _accepted(self.compositor.make_tag(), 0)
+        await self.journal.commit(staged)
+        tag = staged.publication.entity_tag
+        return _accepted(
+            self.compositor.make_tag() if staged.is_removal else tag, expires
+        )
+
+    def _stage(
+        self,
+        exchange: Exchange,
+        package: IEventPackage,
+        presentity: AddressOfRecord,
+        expires: int,
+    ) -> StagedPublication | None:
+        """Stage what is asked for; None if there is nothing to be changed."""
+        now = self.now()
+        entity_tag = exchange.only("sip-if-match")
+        old = None
+        if entity_tag is not None:
+            old = self.compositor.find(presentity, package.name, entity_tag, now)
+            if expires == 0:
+                return self.compositor.stage_removal(old, exchange.arrived)
+        published = self._read(exchange, package, presentity, old, now, expires)
+        if old is not None:
+            return self.compositor.stage_again(old, published)
+        if expires == 0:
+            return self.compositor.stage_brief(published)
+        return self.compositor.stage_initial(published)
+
+    def _read(
+        self,
+        exchange: Exchange,
+        package: IEventPackage,
+        presentity: AddressOfRecord,
+        old: Publication | None,
+        now: float,
+        expires: int,
+    ) -> Published:
+        request = exchange.request
+        content_type, body, document = "", b"", None
+        if request.body:
+            content_type = self._content_type(exchange, package)
+            body = decoded_body(request, self.largest_body)
+            if old is not None and (content_type, body) == (old.content_type, old.body):
+                document = old.document
+            else:
+                document = self.guards[package.name].tell(
+                    package.parse, content_type, body
+                )
+        elif old is None:
+            raise Refusal(400, reason="A first PUBLISH needs a body")
+        return Published(
+            presentity=presentity,
+            package=package.name,
+            content_type=content_type,
+            body=body,
+            document=document,
+            expires_at=now + expires,
+            at=now,
+            source=str(exchange.flow) if exchange.is_direct else "",
+            changed_at=exchange.arrived,
+        )
+
+    def _content_type(self, exchange: Exchange, package: IEventPackage) -> str:
+        media_type = exchange.request.content_type
+        if media_type is None or media_type.type not in package.accepts:
+            raise Refusal(415, (("Accept", ", ".join(package.accepts)),))
+        return media_type.type
+
+
+def _accepted(entity_tag: str, expires: int) -> Answer:
+    return Answer(200, (("SIP-ETag", entity_tag), ("Expires", str(expires))))

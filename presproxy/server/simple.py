@@ -1,0 +1,55 @@
+"""What is answered at once: OPTIONS (RFC 3261 §11) and NOTIFY outside our dialogs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import attrs
+
+from presproxy.server.answer import Answer, Refusal
+from presproxy.server.events import EventPackages
+from presproxy.server.exchange import Exchange
+
+#: Phones keep a translator of addresses awake by a NOTIFY of this event.
+_KEEP_ALIVE = "keep-alive"
+
+
+@attrs.frozen(eq=False)
+class OptionsStep:
+    """Tells what is understood here."""
+
+    packages: EventPackages
+    methods: Collection[str]
+    extensions: Collection[str]
+
+    async def serve(self, exchange: Exchange) -> Answer:
+        """Answer OPTIONS (RFC 3261 §11.2)."""
+        accepted = sorted(
+            {
+                each
+                for package in self.packages.packages.values()
+                for each in package.accepts
+            }
+        )
+        return Answer(
+            200,
+            (
+                ("Allow", ", ".join(self.methods)),
+                ("Accept", ", ".join(accepted)),
+                ("Accept-Encoding", "identity"),
+                ("Allow-Events", self.packages.allowed),
+                ("Supported", ", ".join(self.extensions)),
+            ),
+        )
+
+
+@attrs.frozen(eq=False)
+class NotifyStep:
+    """Answers a NOTIFY: nobody here has subscribed to anything."""
+
+    async def serve(self, exchange: Exchange) -> Answer:
+        """Answer 200 to a keep-alive, and 481 to all else."""
+        event = exchange.request.event
+        if event is not None and event.package == _KEEP_ALIVE:
+            return Answer(200)
+        raise Refusal(481)
