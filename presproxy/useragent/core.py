@@ -154,7 +154,9 @@ class Core:
             self._asked(transaction)
 
     def broke(self) -> None:
-        """Have all subscriptions refreshed by a connection that is open."""
+        """Give up what waits; have all subscriptions refreshed by a new connection."""
+        for exchange in tuple(self._exchanges):
+            exchange.failed("the connection broke", self.clock.seconds())
         for usage in tuple(self.usages.values()):
             usage.cut_off()
 

@@ -36,8 +36,8 @@ from presproxy.transport.where import Where
 TRANSPORTS = ("udp", "tcp")
 _PORT = 5060
 
-#: One connection, for as long as the server wants it.
-_LIMITS = StreamLimits(idle=float("inf"))
+#: One connection, for as long as the server wants it, and not a second longer.
+_LIMITS = StreamLimits(idle=float("inf"), closing=1.0)
 
 
 @attrs.frozen
@@ -104,6 +104,11 @@ class Wire:
     def name(self) -> str:
         """The server's, for people."""
         return str(self.server)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be sent without opening anything."""
+        return self._flow is not None and self._flow.is_open
 
     def start(self, user: User) -> None:
         """Tell ``user`` what comes from now on."""
