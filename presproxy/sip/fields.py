@@ -123,14 +123,17 @@ class Via:
         return int(rport) if rport and len(rport) < 6 and rport.isdecimal() else None
 
     def replace(self, **parameters: str | None) -> Via:
-        """Give the Via with these parameters set, in their places or at the end."""
-        left = dict(parameters)
-        kept = [
-            (name, left.pop(name.lower())) if name.lower() in left else (name, value)
-            for name, value in self.parameters
-            if name.lower() in left or name.lower() not in parameters
-        ]
-        return attrs.evolve(self, parameters=(*kept, *left.items()))
+        """Give the Via with these parameters, in their places or at the end."""
+        left = parameters.copy()
+        kept: list[tuple[str, str | None]] = []
+        for name, value in self.parameters:
+            lower = name.lower()
+            if lower in left:
+                kept.append((lower, left.pop(lower)))
+            elif lower not in parameters:
+                kept.append((name, value))
+        kept += left.items()
+        return Via(self.version, self.transport, self.host, self.port, tuple(kept))
 
     def __str__(self) -> str:
         port = "" if self.port is None else f":{self.port}"

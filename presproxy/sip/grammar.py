@@ -42,6 +42,7 @@ _is_token = re.compile(TOKEN).fullmatch
 _quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _to_escape = re.compile(r'(["\\])')
 _parameter = re.compile(GENERIC_PARAM)
+_is_plain = re.compile(r';[^\x00-\x20",<>\x7f-\U0010ffff]*').fullmatch
 
 Parameters = tuple[tuple[str, str | None], ...]
 
@@ -71,47 +72,37 @@ def parse_parameters(name: str, text: str) -> Parameters:
     """
     Read ``;a=b;c`` into pairs, names and values as they are written.
 
-    ``name`` is the field they are in, for the `MalformedField` raised.
+    One semicolon too many at the end is passed over.  ``name`` is the field they are in,
+    for the `MalformedField` raised.
     """
-    if '"' not in text and "<" not in text:
-        quick = _quick_parameters(text)
-        if quick is not None:
-            return quick
+    if not text:
+        return ()
+    quick = _quick_parameters(text)
+    if quick is not None:
+        return quick
     found: list[tuple[str, str | None]] = []
     position, end = 0, len(text.rstrip(" \t"))
     while position < end:
         match = _parameter.match(text, position)
-        if match is None:
+        if match is None or (match[1] is None and match.end() < end):
             raise MalformedField(name, f"parameters cannot be read: {text[:60]!r}")
+        position = match.end()
         if match[1] is not None:
             found.append((match[1], match[2]))
-        position = match.end()
     return tuple(found)
 
 
 def _quick_parameters(text: str) -> Parameters | None:
-    # The usual case, three times faster than the pattern: names that are ASCII words,
-    # values without a space.  None leaves it to the pattern.
-    before, *parts = text.split(";")
-    if before and not before.isspace():
+    # The usual case, in half the time of the pattern: names which are ASCII words, and
+    # nothing quoted or spaced.  None leaves it to the pattern.
+    if not _is_plain(text):
         return None
     found: list[tuple[str, str | None]] = []
-    for part in parts:
+    for part in text[1:].split(";"):
         name, equals, value = part.partition("=")
-        if not name.isalnum() or not name.isascii():
+        if not name.isalnum():
             return None
-        if not equals:
-            found.append((name, None))
-        elif (
-            value.isascii()
-            and value.isprintable()
-            and " " not in value
-            and "," not in value
-            and ">" not in value
-        ):
-            found.append((name, value))
-        else:
-            return None
+        found.append((name, value if equals else None))
     return tuple(found)
 
 

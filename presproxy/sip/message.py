@@ -42,7 +42,7 @@ from presproxy.sip.head import (
     unfold,
     write_message,
 )
-from presproxy.sip.header import Header
+from presproxy.sip.header import Header, canonical
 from presproxy.sip.status import reason as reason_phrase
 from presproxy.sip.uri import URI, parse_uri
 
@@ -59,7 +59,7 @@ _to_peek = re.compile(
     rb"SIP/2\.0 ([1-6][0-9][0-9]) [^\r\n]*\r\n(?:Via|v|via|VIA): *SIP/2\.0/[A-Za-z]+ "
     rb'[^;,"\s]+(?:;(?!branch=)[^;,"\s]*)*;branch=([^;,"\s]+)'
 ).match
-_to_peek_method = re.compile(rb"\r\nCSeq: *[0-9]+ +([A-Z]+)\r\n").search
+_to_peek_method = re.compile(rb"\r\nCSeq: *[0-9]{1,9} +([A-Z]+)\r\n").search
 
 T = TypeVar("T")
 
@@ -246,7 +246,7 @@ class Message:
 class Request(Message):
     """A request; ``uri`` is the Request-URI as it is written."""
 
-    __slots__ = ("_top_via", "method", "uri")
+    __slots__ = ("method", "uri")
 
     def __init__(
         self, lines: list[str], fields: Fields, body: bytes, method: str, uri: str
@@ -256,7 +256,6 @@ class Request(Message):
         self.body = body
         self.method = method
         self.uri = uri
-        self._top_via: str | None = None
 
     @once
     def request_uri(self) -> URI:
@@ -278,11 +277,21 @@ class Request(Message):
         if rport is not None and via.has_rport:
             marks["rport"] = str(rport)
         if marks:
-            self.__dict__["via"] = via = via.replace(**marks)
-            self.__dict__.pop("vias", None)
-            self._top_via = ", ".join(
-                [str(via), *split_values(self._fields["via"][0])[1:]]
-            )
+            self._set_top_via(via.replace(**marks))
+
+    def _set_top_via(self, via: Via) -> None:
+        self.__dict__["via"] = via
+        self.__dict__.pop("vias", None)
+        value = str(via)
+        if "," in self._fields["via"][0]:
+            below = split_values(self._fields["via"][0])[1:]
+            value = ", ".join([value, *below])
+        self._fields["via"][0] = value
+        for position in range(1, len(self._lines)):
+            name = self._lines[position].partition(":")[0]
+            if canonical(name.rstrip(" \t")) == "via":
+                self._lines[position] = f"{name}: {value}"
+                return
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
@@ -372,7 +381,12 @@ def _response(start: str, lines: list[str], fields: Fields, body: bytes) -> Resp
     match = _status_line(start)
     if match is None:
         raise MalformedHead("the status line cannot be read")
-    return Response(lines, fields, body, int(match[1]), match[2] or "")
+    response = Response(lines, fields, body, int(match[1]), match[2] or "")
+    try:
+        response.cseq  # noqa: B018  # Whether it can be read.
+    except MalformedField as error:
+        raise MalformedHead(str(error)) from error
+    return response
 
 
 def salvage(data: bytes) -> Request | None:
@@ -418,7 +432,8 @@ def peek_response(data: bytes) -> tuple[int, bytes, bytes] | None:
     method = _to_peek_method(data, start.end())
     if method is None:
         return None
-    return int(start[1]), start[2], method[1]
+    status, branch = start.groups()
+    return int(status), branch, method[1]
 
 
 # --- Writing
@@ -441,14 +456,11 @@ def build_response(
     `MalformedField` for what cannot be written into one line.
     """
     asked = request._fields
-    vias = asked["via"]
-    if request._top_via is not None:
-        vias = [request._top_via, *vias[1:]]
     to = asked["to"][0].strip(" \t")
     if to_tag is not None and status > 100 and not _has_tag(request):
         to = f"{to};tag={to_tag}"
     lines = [f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}"]
-    lines += [f"Via: {via.strip()}" for via in vias]
+    lines += [f"Via: {via.strip()}" for via in asked["via"]]
     lines += (
         f"From: {asked['from'][0].strip()}",
         f"To: {to}",

@@ -42,6 +42,9 @@ _absolute = re.compile(r'[^\x00-\x20\x7f<>"]+').fullmatch
 #: What a user may hold unescaped: unreserved and user-unreserved.
 _to_escape = re.compile(rb"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
 _to_escape_in_password = re.compile(rb"[^A-Za-z0-9\-_.!~*'()&=+$,]")
+#: The grammar of RFC 3261 wants a colon too many before an IPv4 address at the end
+#: (RFC 5954 §4.1), which must be tolerated (RFC 5118 §4.10).
+_three_colons = re.compile(r":::(?=[0-9]+\.[0-9.]+$)")
 _visual = re.compile(r"[().\-]")
 
 
@@ -63,8 +66,15 @@ class SipURI:
     headers: str = ""
 
     def parameter(self, name: str) -> str | None:
-        """Give a parameter's value: empty if it has none, None if it is not there."""
-        return grammar.find_parameter(self.parameters, name)
+        """
+        Give a parameter's value: empty if it has none, None if it is not there.
+
+        ``name`` is in lower case.  Neither it nor the value is escaped any more.
+        """
+        for each, value in self.parameters:
+            if _unescape(each).lower() == name:
+                return _unescape(value or "")
+        return None
 
     def has(self, name: str) -> bool:
         """Whether the parameter is there, with a value or without."""
@@ -146,9 +156,12 @@ def parse_host(name: str, text: str) -> str:
     if text[0] != "[":
         return text.lower()
     try:
-        return f"[{IPv6Address(text[1:-1]).compressed}]"
+        address = IPv6Address(_three_colons.sub("::", text[1:-1]))
     except AddressValueError as error:
         raise MalformedField(name, f"no IPv6 address: {text[:60]!r}") from error
+    # Since Python 3.13 this is how it is written anyway (RFC 5952 §5).
+    mapped = address.ipv4_mapped
+    return f"[{address.compressed}]" if mapped is None else f"[::ffff:{mapped}]"
 
 
 def escape_user(user: str) -> str:
