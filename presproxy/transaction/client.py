@@ -10,7 +10,6 @@ transaction is let go of at once.
 from __future__ import annotations
 
 import enum
-from collections import deque
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -94,7 +93,8 @@ class ClientTransaction:
     """
     One request of ours and where the waiting for its response stands.
 
-    ``interval`` is the one it waits now, and ``waited`` the sum of those before.
+    ``data`` is what is sent again, nothing on a reliable flow.  ``interval`` is the one
+    it waits now, and ``waited`` the sum of those before.
     """
 
     __slots__ = ("data", "flow", "interval", "key", "state", "user", "waited")
@@ -143,7 +143,7 @@ class ClientTransactions:
         #: By branch and method (RFC 3261 §17.1.3).
         self._waiting: dict[tuple[bytes, bytes], ClientTransaction] = {}
         self._queue: DelayQueue[ClientTransaction] = DelayQueue()
-        self._unsent: deque[tuple[ClientTransaction, str]] = deque()
+        self._unsent: list[tuple[ClientTransaction, str]] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -162,7 +162,8 @@ class ClientTransactions:
             raise LimitReached("client transactions", self._limit)
         key = (branch, method)
         interval = self._timers.t1
-        transaction = ClientTransaction(key, data, flow, user, interval)
+        kept = b"" if flow.reliable else data
+        transaction = ClientTransaction(key, kept, flow, user, interval)
         self._waiting[key] = transaction
         self._queue.put(transaction, interval, now)
         try:
@@ -191,7 +192,7 @@ class ClientTransactions:
             try:
                 transaction.user.answered(status, data, now)
             except Exception:
-                _log.failure("A response of status {status} was lost", status=status)
+                self._defect("A response was lost on whoever asked")
 
     def abandon(self, transaction: ClientTransaction) -> None:
         """Wait no longer; the transaction user hears nothing more."""
@@ -200,8 +201,8 @@ class ClientTransactions:
 
     def tick(self, now: float) -> None:
         """Do what is due: send again, or give up."""
-        while self._unsent:
-            transaction, why = self._unsent.popleft()
+        unsent, self._unsent = self._unsent, []
+        for transaction, why in unsent:
             self._fail(transaction, Happening.UNSENT, why, now)
         for transaction in self._queue.tick(now):
             if transaction.is_alive:
@@ -240,8 +241,15 @@ class ClientTransactions:
     ) -> None:
         if transaction.happen(happening) is not Do.FAIL:
             return
-        del self._waiting[transaction.key]
+        self._waiting.pop(transaction.key, None)
         try:
             transaction.user.failed(why, now)
         except Exception:
-            _log.failure("That a request failed was lost: {why}", why=why)
+            self._defect("That a request failed was lost on whoever asked")
+
+    def _defect(self, what: str) -> None:
+        """Report a defect of ours: counted always, logged when the number doubles."""
+        defects = self._tally.defects
+        defects.value += 1
+        if defects.value & (defects.value - 1) == 0:
+            _log.failure("{what} (defect {count})", what=what, count=defects.value)

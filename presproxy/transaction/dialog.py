@@ -22,9 +22,6 @@ from presproxy.sip.uri import SipURI, parse_uri
 #: Call-ID, local tag, remote tag; a tag is empty if a peer of RFC 2543 gives none.
 DialogId = tuple[str, str, str]
 
-#: What a URI in a Request-URI may not have (RFC 3261 §19.1.1, table 1).
-_NOT_IN_REQUEST_URI = ("method",)
-
 
 @attrs.frozen(eq=False)
 class CSeqTooLow(PresproxyError):
@@ -263,7 +260,9 @@ def _target_of(message: Message) -> str:
     uri = parse_uri(contacts[0].uri)
     if not isinstance(uri, SipURI):
         raise MalformedField("Contact", "no sip: or sips: URI")
-    # As it is written: it may hold what only its owner understands.
+    # As it is written, if it can be: it may hold what only its owner understands.
+    if uri.headers or uri.has("method"):
+        return str(_as_request_uri(uri))
     return contacts[0].uri
 
 
@@ -279,9 +278,8 @@ def _value(message: Message, name: str) -> str:
 
 
 def _as_request_uri(uri: SipURI) -> SipURI:
-    kept = tuple(
-        each for each in uri.parameters if each[0].lower() not in _NOT_IN_REQUEST_URI
-    )
+    """Leave out what may not be in a Request-URI (RFC 3261 §19.1.1, table 1)."""
+    kept = tuple(each for each in uri.parameters if each[0].lower() != "method")
     return attrs.evolve(uri, parameters=kept, headers="")
 
 

@@ -38,7 +38,8 @@ def key_of(request: Request) -> str:
     """
     via = request.via
     branch = via.branch
-    if branch is None or not branch.startswith(MAGIC_COOKIE):
+    # A cookie with nothing behind it names no transaction (RFC 4475 §3.2.1).
+    if branch is None or branch == MAGIC_COOKIE or not branch.startswith(MAGIC_COOKIE):
         return _key_of_old(request)
     cseq = request.cseq
     method = "INVITE" if request.method == "ACK" else request.method

@@ -49,6 +49,13 @@ class Tally:
                 "retransmissions", "Messages repeated.", direction=direction
             )
 
+        def timeouts(lacking: str) -> Counter:
+            return metrics.counter(
+                "timeouts",
+                "Transactions which ended because something did not come in time.",
+                lacking=lacking,
+            )
+
         self._requests = {method: requests(method) for method in METHODS}
         self._other_requests = requests("other")
         #: By the first digit of the status.
@@ -59,11 +66,16 @@ class Tally:
         self.stray = metrics.counter(
             "stray_responses", "Responses to no request that waits for one."
         )
-        self.timeouts = metrics.counter(
-            "timeouts", "Transactions which ended because nothing came in time."
-        )
+        #: No response came to a request of ours (timer F), we gave none, or no ACK came
+        #: to one (timer H).
+        self.timeouts = timeouts("response")
+        self.unanswered = timeouts("answer")
+        self.unacknowledged = timeouts("ack")
         self.refused = metrics.counter(
             "refused", "Requests answered 503 since too many were waiting."
+        )
+        self.defects = metrics.counter(
+            "transaction_defects", "Errors nobody expected of whoever had asked."
         )
         self.undelivered = metrics.counter(
             "undelivered_responses", "Responses whose flow was closed."
