@@ -151,9 +151,10 @@ class ContactsACL:
         try:
             yield
         finally:
-            turn.release()
-            if not turn.locked:
+            # Before the release, which runs the next one to its end if it can.
+            if not turn.waiting:
                 del self._turns[presentity]
+            turn.release()
 
     async def _keep(
         self,
