@@ -53,15 +53,13 @@ class UnknownPlugin(PresproxyError):
     broken: tuple[Broken, ...] = ()
 
     def __str__(self) -> str:
-        hint = did_you_mean(self.name, self.known)
-        known = ", ".join(self.known) or "no plugins at all"
+        known = ", ".join(self.known) or "none at all"
         failed = "".join(
             f"; {broken.origin} could not be imported: {broken.why}"
             for broken in self.broken
         )
-        return (
-            f"there is no {self.kind} {self.name!r}{hint} (there are: {known}){failed}"
-        )
+        there_is = f"there is no {self.kind} {self.name!r}, only {known}"
+        return f"{there_is}{did_you_mean(self.name, self.known)}{failed}"
 
 
 @attrs.frozen(eq=False)
