@@ -17,6 +17,7 @@ from presproxy.events.expiry import Expiries
 from presproxy.events.fanout import FanOut
 from presproxy.events.resource import Resource, Resources
 from presproxy.events.winfo import SUFFIX, Visitors, watched_package
+from presproxy.extend.guard import PluginFailed
 from presproxy.model.decision import NEUTRAL, Decision, Handling, View
 from presproxy.model.subscription import (
     Happening,
@@ -208,12 +209,19 @@ class PresenceAgent:
                 self.later(wait, partial(self._mark, resource, resource.changed_at))
                 continue
             resource.is_marked = False
-            if resource.subscriptions and resource.has_news():
+            if resource.subscriptions and self._has_news(resource):
                 resource.told_at = ticks
                 self.fanout.tell(resource)
             resource.changed_at = 0.0
 
     # -- Below -----------------------------------------------------------------------
+
+    def _has_news(self, resource: Resource) -> bool:
+        try:
+            return resource.has_news()
+        except PluginFailed:
+            # Counted and logged by its guard; the last state stands.
+            return False
 
     def _mark(self, resource: Resource, changed_at: float) -> None:
         resource.outdate()

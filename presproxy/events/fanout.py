@@ -16,6 +16,7 @@ import attrs
 from twisted.logger import Logger
 
 from presproxy.events.resource import Resource
+from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import INotifier
 from presproxy.metrics import Counter
 from presproxy.model.decision import View
@@ -84,13 +85,12 @@ class FanOut:
 
     def tell_one(self, resource: Resource, subscription: Subscription) -> None:
         """Tell one watcher the present state, whatever his subscription's state is."""
-        self._notify(
-            subscription.notifier,
-            Notice(
-                (subscription,),
-                resource.body(subscription.view, subscription.content_type),
-            ),
-        )
+        try:
+            body = resource.body(subscription.view, subscription.content_type)
+        except PluginFailed:
+            # Counted and logged by its guard; he is told of the next change.
+            return
+        self._notify(subscription.notifier, Notice((subscription,), body))
 
     def _cut(self, resource: Resource) -> list[_Slice]:
         groups: dict[tuple[str, View, str], _Slice] = {}
@@ -128,7 +128,10 @@ class FanOut:
         if not meant:
             return
         resource = each.resource
-        body = resource.body(each.view, each.content_type)
+        try:
+            body = resource.body(each.view, each.content_type)
+        except PluginFailed:
+            return
         self._notify(each.notifier, Notice(meant, body, resource.changed_at))
 
     def _notify(self, name: str, notice: Notice) -> None:

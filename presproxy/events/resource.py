@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from presproxy.extend.guard import Guard, PluginFailed
 from presproxy.interfaces import Feed, IEventPackage, Material, Watcher
 from presproxy.model.decision import NEUTRAL, View
 from presproxy.model.notice import Body, NumberedBody
@@ -27,7 +28,7 @@ class Resource:
     """
 
     presentity: AddressOfRecord
-    package: IEventPackage
+    guard: Guard[IEventPackage]
     #: The latest modified comes first.
     publications: list[Publication] = attrs.field(factory=list)
     subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
@@ -44,6 +45,11 @@ class Resource:
     _bodies: dict[tuple[View, str], Body | NumberedBody] = attrs.field(factory=dict)
 
     @property
+    def package(self) -> IEventPackage:
+        """The package, of which nothing is asked but its attributes."""
+        return self.guard.plugin
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing left to remember."""
         return not (self.publications or self.subscriptions)
@@ -57,10 +63,15 @@ class Resource:
         """
         Say whether the state is another than the one last told to all, which it now is.
 
-        What nobody was told yet, as after a start, is news.
+        What nobody was told yet, as after a start, is news.  A package that fails leaves
+        the last state standing, and raises `PluginFailed`.
         """
         if self._state is _UNKNOWN:
-            self._state = self._composed()
+            try:
+                self._state = self._composed()
+            except PluginFailed:
+                self._state = self._told
+                raise
         told, self._told = self._told, self._state
         return told is _UNKNOWN or bool(told != self._state)
 
@@ -70,11 +81,12 @@ class Resource:
         self._told = _UNKNOWN
 
     def body(self, view: View, content_type: str) -> Body | NumberedBody:
-        """Give the present state as one view shows it, rendered once."""
+        """Give the present state as one view shows it; raises `PluginFailed`."""
         key = (view, content_type)
         body = self._bodies.get(key)
         if body is None:
-            body = self.package.render(self._seen(view), content_type)
+            state = self._seen(view)
+            body = self.guard.tell(self.package.render, state, content_type)
             if self.subscriptions:
                 self._bodies[key] = body
         return body
@@ -85,29 +97,28 @@ class Resource:
 
     def _seen(self, view: View) -> Any:
         if view == NEUTRAL:
-            return self.package.neutral(self.presentity)
+            return self.guard.tell(self.package.neutral, self.presentity)
         if not self.subscriptions:
-            return self.package.narrow(self._composed(), view)
+            return self.guard.tell(self.package.narrow, self._composed(), view)
         if self._state is _UNKNOWN:
             self._state = self._composed()
         if self._told is _UNKNOWN and not self.is_marked:
             self._told = self._state
-        return self.package.narrow(self._state, view)
+        return self.guard.tell(self.package.narrow, self._state, view)
 
     def _composed(self) -> Any:
         watchers: Sequence[Watcher] = ()
         if self.package.feeds is Feed.WATCHERS and self.watchers is not None:
             watchers = self.watchers()
-        return self.package.compose(
-            Material(self.presentity, tuple(self.publications), watchers)
-        )
+        material = Material(self.presentity, tuple(self.publications), watchers)
+        return self.guard.tell(self.package.compose, material)
 
 
 @attrs.define(eq=False)
 class Resources:
     """All resources, by presentity and package; only those which hold something."""
 
-    _packages: dict[str, IEventPackage]
+    _packages: Mapping[str, Guard[IEventPackage]]
     _resources: dict[tuple[AddressOfRecord, str], Resource] = attrs.field(factory=dict)
 
     def __iter__(self) -> Iterator[Resource]:
@@ -118,7 +129,7 @@ class Resources:
 
     def package(self, name: str) -> IEventPackage:
         """Give a package by its name; KeyError if it is not served."""
-        return self._packages[name]
+        return self._packages[name].plugin
 
     def find(self, presentity: AddressOfRecord, package: str) -> Resource | None:
         """Give a resource that holds something."""
