@@ -12,8 +12,19 @@ from xml.etree.ElementTree import Element
 
 import attrs
 
-from presproxy.documents.fragments import DATA_MODEL, Fragments, escaped_attribute
-from presproxy.documents.rpid import ACTIVITIES, Activities, read_activities
+from presproxy.documents.fragments import (
+    DATA_MODEL,
+    Fragment,
+    Fragments,
+    escaped_attribute,
+    with_id,
+)
+from presproxy.documents.rpid import (
+    ACTIVITIES,
+    Activities,
+    in_order,
+    read_activities,
+)
 
 PERSON = f"{{{DATA_MODEL}}}person"
 DEVICE = f"{{{DATA_MODEL}}}device"
@@ -22,135 +33,154 @@ _TIMESTAMP = f"{{{DATA_MODEL}}}timestamp"
 
 
 @attrs.frozen
-class Characteristic:
-    """One element within a person, such as RPID's mood; ``tag`` is its kind."""
-
-    tag: str
-    fragment: bytes
-
-
-@attrs.frozen
 class Person:
     """
-    What is said of the person (RFC 4479 §3.1).
+    What is said of the person (RFC 4479 §3.2).
 
-    All is as it is written.  ``id`` may be empty, as in Asterisk's documents.
-    ``content`` is all within, ``end`` the notes and the timestamp at its end.
+    ``id`` and ``attributes``, the others of the start tag, are as they are written; so is
+    ``end``, the notes and the timestamp.  ``data`` is the whole element.
     """
 
     id: bytes
     attributes: bytes
-    content: bytes
     activities: Activities | None
-    characteristics: Sequence[Characteristic]
+    characteristics: Sequence[Fragment]
     end: bytes
+    data: bytes
 
-    def write(self, id: bytes) -> bytes:
-        """Write the element with an id that is escaped already."""
-        return b'<dm:person id="%b"%b>%b</dm:person>' % (
+    @classmethod
+    def of(
+        cls,
+        id: bytes,
+        attributes: bytes,
+        activities: Activities | None,
+        characteristics: Sequence[Fragment],
+        end: bytes,
+    ) -> Person:
+        """Make one of its parts."""
+        data = b'<dm:person id="%b"%b>%b%b%b</dm:person>' % (
             id,
-            self.attributes,
-            self.content,
+            attributes,
+            activities.write() if activities is not None else b"",
+            b"".join([each.data for each in characteristics]),
+            end,
         )
+        return cls(id, attributes, activities, characteristics, end, data)
 
     def saying_busy(self) -> Person:
-        """Say busy as well when on the phone."""
+        """Say busy as well when on the phone, for readers that know only busy and away."""
         if self.activities is None:
             return self
-        activities = self.activities.saying_busy()
-        content = _content(activities, self.characteristics, self.end)
-        return attrs.evolve(self, activities=activities, content=content)
+        return Person.of(
+            self.id,
+            self.attributes,
+            self.activities.saying_busy(),
+            self.characteristics,
+            self.end,
+        )
+
+    def named(self, id: bytes) -> Person:
+        """Give it another id."""
+        return attrs.evolve(self, id=id, data=with_id(self.data, self.id, id))
 
 
 @attrs.frozen
 class Device:
-    """What is said of a device (RFC 4479 §3.3); all is as it is written."""
+    """
+    What is said of a device (RFC 4479 §3.4).
+
+    ``id`` is as it is written; ``data`` is the whole element.
+    """
 
     id: bytes
-    attributes: bytes
-    content: bytes
+    data: bytes
 
-    def write(self, id: bytes) -> bytes:
-        """Write the element with an id that is escaped already."""
-        return b'<dm:device id="%b"%b>%b</dm:device>' % (
-            id,
-            self.attributes,
-            self.content,
-        )
+    def named(self, id: bytes) -> Device:
+        """Give it another id."""
+        return attrs.evolve(self, id=id, data=with_id(self.data, self.id, id))
 
 
 def read_person(element: Element, fragments: Fragments) -> Person:
-    """Read a ``person`` element, in the schema's order: notes and timestamp last."""
+    """
+    Read a ``person`` element, and put its elements into the schema's order.
+
+    One without id, as in Asterisk's documents, is given one.
+    """
     activities: Activities | None = None
-    characteristics: list[Characteristic] = []
-    notes: list[bytes] = []
-    timestamps: list[bytes] = []
+    characteristics: list[Fragment] = []
+    end: list[bytes] = []
+    timestamp: Element | None = None
     for child in element:
         tag = child.tag
         if tag == ACTIVITIES and activities is None:
             activities = read_activities(child, fragments)
         elif tag == _NOTE:
-            notes.append(fragments.write(child))
+            end.append(fragments.write(child))
         elif tag == _TIMESTAMP:
-            timestamps.append(fragments.write(child))
+            timestamp = child
         else:
-            characteristics.append(Characteristic(tag, fragments.write(child)))
-    end = b"".join(notes + timestamps[:1])
-    return Person(
-        _id(element),
+            characteristics.append(Fragment(tag, fragments.write(child)))
+    if timestamp is not None:
+        end.append(fragments.write(timestamp))
+    return Person.of(
+        _id(element, "person"),
         fragments.attributes(element, without="id"),
-        _content(activities, characteristics, end),
         activities,
         tuple(characteristics),
-        end,
+        b"".join(end),
     )
 
 
 def read_device(element: Element, fragments: Fragments) -> Device:
     """Read a ``device`` element."""
-    return Device(
-        _id(element),
+    id = _id(element, "device")
+    data = b'<dm:device id="%b"%b>%b</dm:device>' % (
+        id,
         fragments.attributes(element, without="id"),
         b"".join([fragments.write(child) for child in element]),
     )
+    return Device(id, data)
 
 
 def merged(persons: Sequence[Person]) -> Person:
     """
     Make one person of what several publications say, the latest first.
 
-    There is one person behind a presentity, and most readers look at the first element
-    only (RFC 4479 §3.1 leaves more than one open as an ambiguity).  The latest says how
-    the person is; of the others counts what keeps the person busy, and
-    characteristics of which the latest says nothing.  So a desk phone's "on the phone"
-    is seen beside a newer "at the desk", and an old "away" is not.
+    There is one person behind a presentity; more than one element is an ambiguity (RFC
+    4479 §3.5), and most readers look at the first only.  The latest says how the person
+    is; of the others counts what keeps the person busy, and characteristics of which
+    none before says anything.  So a desk phone's "on the phone" is seen beside a newer
+    "at the desk", and an old "away" is not.
     """
     latest = persons[0]
-    said = [p.activities for p in persons if p.activities is not None]
-    first = latest.activities or Activities()
-    activities = first.joined(said) if said else None
-    kinds = {c.tag for c in latest.characteristics}
-    characteristics = list(latest.characteristics)
+    activities = latest.activities or Activities()
+    kinds = {kind.tag: kind for kind in activities.kinds}
+    characteristics = {each.tag for each in latest.characteristics}
+    new: list[Fragment] = []
+    busy: list[Fragment] = []
     for person in persons[1:]:
-        new = [c for c in person.characteristics if c.tag not in kinds]
-        characteristics += new
-        kinds.update(c.tag for c in new)
-    return Person(
+        if person.activities is not None:
+            busy += [k for k in person.activities.busy() if k.tag not in kinds]
+        for each in person.characteristics:
+            if each.tag not in characteristics:
+                new.append(each)
+        characteristics.update(each.tag for each in person.characteristics)
+    if not busy and not new:
+        return latest
+    for kind in busy:
+        kinds.setdefault(kind.tag, kind)
+    said = latest.activities
+    if busy:
+        said = attrs.evolve(activities, kinds=in_order(kinds.values()))
+    return Person.of(
         latest.id,
         latest.attributes,
-        _content(activities, characteristics, latest.end),
-        activities,
-        tuple(characteristics),
+        said,
+        (*latest.characteristics, *new),
         latest.end,
     )
 
 
-def _id(element: Element) -> bytes:
-    return escaped_attribute(element.get("id", "").strip()).encode()
-
-
-def _content(
-    activities: Activities | None, characteristics: Sequence[Characteristic], end: bytes
-) -> bytes:
-    first = activities.write() if activities is not None else b""
-    return b"".join([first, *[c.fragment for c in characteristics], end])
+def _id(element: Element, otherwise: str) -> bytes:
+    id = element.get("id", "").strip() or otherwise
+    return escaped_attribute(id).encode()

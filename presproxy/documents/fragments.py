@@ -10,37 +10,61 @@ the element that first needs it, so fragments are joined by joining their bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from presproxy.documents.xml import XML
+from presproxy.documents.xml import XML, Tree
+from presproxy.errors import MalformedDocument
 
 PIDF = "urn:ietf:params:xml:ns:pidf"
 DATA_MODEL = "urn:ietf:params:xml:ns:pidf:data-model"
 RPID = "urn:ietf:params:xml:ns:pidf:rpid"
 
-#: From a namespace to its prefix, as a presence document's root declares them.
+#: From a namespace to its prefix.
 Scope = Mapping[str, str]
+#: As the root of a presence document declares them.
 STANDARD: Scope = {PIDF: "", DATA_MODEL: "dm", RPID: "rpid", XML: "xml"}
 
-#: The namespace of attributes that have none.
+#: The namespace of elements and attributes that have none.
 _NONE = ""
 #: In a scope: PIDF's prefix for attributes, which cannot have a default namespace.
 _PIDF_ATTRIBUTES = "@"
 _BLANK = " \t\r\n"
+
+#: The names met all the time, as they are written in the standard scope.
+_NAMES = {
+    f"{{{namespace}}}{name}": f"{STANDARD[namespace]}:{name}".removeprefix(":")
+    for namespace, names in {
+        PIDF: "basic contact note status timestamp",
+        DATA_MODEL: "deviceID note timestamp",
+        RPID: "activities appointment away busy class meeting mood on-the-phone other "
+        "place-is place-type relationship sphere status-icon time-offset user-input",
+    }.items()
+    for name in names.split()
+}
+
+
+class Fragment(NamedTuple):
+    """One element, written; ``tag`` is its name as ``{namespace}name``."""
+
+    tag: str
+    data: bytes
 
 
 class Fragments:
     """
     Writes fragments of one parsed document.
 
-    ``prefixes`` are those the document itself used; they are kept where they are free.
+    The prefixes that the document itself used are kept where they are free.  Raises
+    `MalformedDocument` when the declarations to be repeated grow over ``most`` octets.
     """
 
-    __slots__ = ("_prefixes",)
+    __slots__ = ("_left", "_tree")
 
-    def __init__(self, prefixes: Mapping[str, str]) -> None:
-        self._prefixes = prefixes
+    def __init__(self, tree: Tree, most: int) -> None:
+        self._tree = tree
+        self._left = most
 
     def write(self, element: Element) -> bytes:
         """Write an element and all within, without white space between elements."""
@@ -50,75 +74,82 @@ class Fragments:
 
     def attributes(self, element: Element, without: str = "") -> bytes:
         """Write the attributes of an element but one, with what they need declared."""
-        attributes = {n: v for n, v in element.attrib.items() if n != without}
+        attributes = [(n, value) for n, value in element.items() if n != without]
         if not attributes:
             return b""
         text, _ = self._attributes(attributes, STANDARD)
         return text.encode()
 
     def _write(self, element: Element, scope: Scope, out: list[str]) -> None:
-        namespace, _, local = element.tag[1:].rpartition("}")
-        if element.tag[0] != "{":
-            namespace, local = _NONE, element.tag
-        declaration = ""
-        prefix = scope.get(namespace)
-        if prefix is None:
-            prefix, declaration, scope = self._declare(namespace, scope)
-        name = f"{prefix}:{local}" if prefix else local
-        attributes = ""
-        if element.attrib:
-            attributes, scope = self._attributes(element.attrib, scope)
-        self._write_content(
-            element, name, f"<{name}{declaration}{attributes}", scope, out
-        )
+        name = _NAMES.get(element.tag) if scope is STANDARD else None
+        declared = ""
+        if name is None:
+            name, declared, scope = self._name(element.tag, scope)
+        attributes = element.items()
+        if attributes:
+            text, scope = self._attributes(attributes, scope)
+            declared += text
+        if len(element):
+            out.append(f"<{name}{declared}>")
+            self._write_content(element, scope, out)
+            out.append(f"</{name}>")
+        elif element.text:
+            out.append(f"<{name}{declared}>{escaped(element.text)}</{name}>")
+        else:
+            out.append(f"<{name}{declared}/>")
 
-    def _write_content(
-        self, element: Element, name: str, start: str, scope: Scope, out: list[str]
-    ) -> None:
-        text = element.text
-        if not len(element):
-            out.append(f"{start}>{escaped(text)}</{name}>" if text else f"{start}/>")
-            return
-        out.append(start + ">")
+    def _write_content(self, element: Element, scope: Scope, out: list[str]) -> None:
         mixed = _is_mixed(element)
-        if mixed and text:
-            out.append(escaped(text))
+        if mixed and element.text:
+            out.append(escaped(element.text))
         for child in element:
             self._write(child, scope, out)
             if mixed and child.tail:
                 out.append(escaped(child.tail))
-        out.append(f"</{name}>")
+
+    def _name(self, tag: str, scope: Scope) -> tuple[str, str, Scope]:
+        """Give an element's name, the declaration it needs, and the scope within."""
+        namespace, local = _split(tag)
+        declaration = ""
+        prefix = scope.get(namespace)
+        if prefix is None:
+            prefix, declaration, scope = self._declare(namespace, scope, namespace)
+        return (f"{prefix}:{local}" if prefix else local), declaration, scope
 
     def _attributes(
-        self, attributes: Mapping[str, str], scope: Scope
+        self, attributes: Iterable[tuple[str, str]], scope: Scope
     ) -> tuple[str, Scope]:
+        """Write attributes and what they need declared, and give the scope within."""
         text = ""
-        for name, value in attributes.items():
-            declaration = ""
+        for name, value in attributes:
             if name[0] == "{":
-                namespace, _, local = name[1:].rpartition("}")
+                namespace, local = _split(name)
                 key = _PIDF_ATTRIBUTES if namespace == PIDF else namespace
                 prefix = scope.get(key)
                 if prefix is None:
                     prefix, declaration, scope = self._declare(namespace, scope, key)
+                    text += declaration
                 name = f"{prefix}:{local}"
-            text += f'{declaration} {name}="{escaped_attribute(value)}"'
+            text += f' {name}="{escaped_attribute(value)}"'
         return text, scope
 
     def _declare(
-        self, namespace: str, scope: Scope, key: str | None = None
+        self, namespace: str, scope: Scope, key: str
     ) -> tuple[str, str, Scope]:
-        """Give a prefix, its declaration, and the scope that knows it."""
+        """Give a prefix, its declaration, and the scope that knows it as ``key``."""
         if namespace == _NONE:
             # Within it PIDF is no longer the default, and gets a prefix as others do.
-            inner = {n: prefix for n, prefix in scope.items() if prefix}
+            inner = {name: prefix for name, prefix in scope.items() if prefix}
             return "", ' xmlns=""', {**inner, _NONE: ""}
         prefix = self._free_prefix(namespace, set(scope.values()))
         declaration = f' xmlns:{prefix}="{escaped_attribute(namespace)}"'
-        return prefix, declaration, {**scope, key or namespace: prefix}
+        self._left -= len(declaration)
+        if self._left < 0:
+            raise MalformedDocument("too many elements that need a namespace declared")
+        return prefix, declaration, {**scope, key: prefix}
 
     def _free_prefix(self, namespace: str, taken: set[str]) -> str:
-        prefix = self._prefixes.get(namespace, "")
+        prefix = self._tree.prefix(namespace)
         if prefix and prefix not in taken and not prefix.lower().startswith("xml"):
             return prefix
         number = 1
@@ -127,11 +158,27 @@ class Fragments:
         return f"ns{number}"
 
 
+def with_id(fragment: bytes, old: bytes, new: bytes) -> bytes:
+    """Give a fragment, whose first attribute is the id, another one; all are escaped."""
+    begin = fragment.index(b'"') + 1
+    return fragment[:begin] + new + fragment[begin + len(old) :]
+
+
+def _split(name: str) -> tuple[str, str]:
+    if name[0] != "{":
+        return _NONE, name
+    namespace, _, local = name[1:].rpartition("}")
+    return namespace, local
+
+
 def _is_mixed(element: Element) -> bool:
     """Say whether there is more than white space between the elements within."""
     if element.text and element.text.strip(_BLANK):
         return True
-    return any(child.tail and child.tail.strip(_BLANK) for child in element)
+    for child in element:  # noqa: SIM110  (a generator costs twice as much)
+        if child.tail and child.tail.strip(_BLANK):
+            return True
+    return False
 
 
 _SPECIAL = re.compile(r'[&<>"\r\n\t]')

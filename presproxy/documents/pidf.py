@@ -7,7 +7,8 @@ readers take; whoever composes documents joins them and looks at no XML again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal
 from xml.etree.ElementTree import Element
 
 import attrs
@@ -27,11 +28,15 @@ from presproxy.documents.fragments import (
     Fragments,
     escaped,
     escaped_attribute,
+    with_id,
 )
 from presproxy.documents.xml import STANDARD_LIMITS, Limits, parse_tree
 from presproxy.errors import MalformedDocument
 
 CONTENT_TYPE = "application/pidf+xml"
+
+OPEN = "open"
+CLOSED = "closed"
 
 _PRESENCE = f"{{{PIDF}}}presence"
 _TUPLE = f"{{{PIDF}}}tuple"
@@ -41,54 +46,35 @@ _CONTACT = f"{{{PIDF}}}contact"
 _NOTE = f"{{{PIDF}}}note"
 _TIMESTAMP = f"{{{PIDF}}}timestamp"
 
-OPEN = "open"
-CLOSED = "closed"
+
+#: What becomes of the contacts of tuples when a document is read: the presentity's
+#: address takes their place, also where there was none; or they stay; or they go.  Only
+#: SIP contacts are touched: a tuple with ``mailto:`` is another service.
+Contacts = Literal["address", "published", "none"]
 
 
 @attrs.frozen
 class Tuple:
     """
-    One tuple: a service (RFC 3863 §4.1.2, RFC 4479 §3.2).
+    One tuple: a service (RFC 3863 §4.1.2, RFC 4479 §3.3).
 
-    ``basic`` is ``open``, ``closed`` or, for anything else that was said, None.  All
-    else is as it is written: the id, the URI of the contact (None without one), what
-    stands in the tuple's start tag after its id, between that and the contact, in the
-    contact's start tag (its priority), and after the contact.
+    ``id`` is as it is written.  ``basic`` is ``open``, ``closed`` or, for anything else
+    that was said, None.  ``before`` and ``after`` are what is written around the
+    presentity's address as contact; ``after`` is empty where that does not stand.
     """
 
     id: bytes
     basic: str | None
-    contact: bytes | None = None
-    attributes: bytes = b""
-    content: bytes = b""
-    contact_attributes: bytes = b""
-    end: bytes = b""
+    before: bytes
+    after: bytes = b""
 
-    @property
-    def is_reached_by_sip(self) -> bool:
-        """Whether the contact may be replaced by the presentity's own address."""
-        if self.contact is None:
-            return True
-        scheme = self.contact.partition(b":")[0].lower()
-        return scheme in (b"sip", b"sips", b"pres")
+    def write(self, address: bytes) -> bytes:
+        """Write the element for the presentity with this address, which is escaped."""
+        return self.before + address + self.after if self.after else self.before
 
-    def write(self, id: bytes, contact: bytes | None) -> bytes:
-        """Write the element with an id and a contact that are escaped already."""
-        if contact is None:
-            return b'<tuple id="%b"%b>%b%b</tuple>' % (
-                id,
-                self.attributes,
-                self.content,
-                self.end,
-            )
-        return b'<tuple id="%b"%b>%b<contact%b>%b</contact>%b</tuple>' % (
-            id,
-            self.attributes,
-            self.content,
-            self.contact_attributes,
-            contact,
-            self.end,
-        )
+    def named(self, id: bytes) -> Tuple:
+        """Give it another id."""
+        return attrs.evolve(self, id=id, before=with_id(self.before, self.id, id))
 
 
 @attrs.frozen
@@ -108,7 +94,11 @@ class PresenceDocument:
     others: Sequence[bytes] = ()
 
 
-def read(data: bytes, limits: Limits = STANDARD_LIMITS) -> PresenceDocument:
+def read(
+    data: bytes,
+    limits: Limits = STANDARD_LIMITS,
+    contacts: Contacts = "published",
+) -> PresenceDocument:
     """
     Read a presence document; raises `MalformedDocument`.
 
@@ -122,10 +112,7 @@ def read(data: bytes, limits: Limits = STANDARD_LIMITS) -> PresenceDocument:
     entity = root.get("entity", "").strip()
     if not entity:
         raise MalformedDocument("presence has no entity")
-    return _read_content(root, entity, Fragments(tree.prefixes))
-
-
-def _read_content(root: Element, entity: str, fragments: Fragments) -> PresenceDocument:
+    fragments = Fragments(tree, limits.octets)
     tuples: list[Tuple] = []
     notes: list[bytes] = []
     persons: list[Person] = []
@@ -134,7 +121,7 @@ def _read_content(root: Element, entity: str, fragments: Fragments) -> PresenceD
     for child in root:
         tag = child.tag
         if tag == _TUPLE:
-            tuples.append(_read_tuple(child, fragments, len(tuples) + 1))
+            tuples.append(_read_tuple(child, fragments, contacts, len(tuples) + 1))
         elif tag == PERSON:
             persons.append(read_person(child, fragments))
         elif tag == _NOTE:
@@ -153,56 +140,55 @@ def _read_content(root: Element, entity: str, fragments: Fragments) -> PresenceD
     )
 
 
-def _read_tuple(element: Element, fragments: Fragments, number: int) -> Tuple:
+def _read_tuple(
+    element: Element, fragments: Fragments, contacts: Contacts, number: int
+) -> Tuple:
     """Read a tuple, and put its elements into the schema's order."""
-    id = element.get("id", "").strip()
+    id = escaped_attribute(element.get("id", "").strip()).encode()
     if not id:
         raise MalformedDocument(f"tuple {number} has no id")
-    status: Element | None = None
+    basic: str | None = None
+    status = b""
     contact: Element | None = None
     timestamp: Element | None = None
-    notes: list[bytes] = []
     others: list[bytes] = []
+    end: list[bytes] = []
     for child in element:
         tag = child.tag
-        if tag == _STATUS and status is None:
-            status = child
+        if tag == _STATUS and not status:
+            basic, status = _read_status(child, fragments)
         elif tag == _CONTACT and contact is None:
             contact = child
+        elif tag == _NOTE:
+            end.append(fragments.write(child))
         elif tag == _TIMESTAMP and timestamp is None:
             timestamp = child
-        elif tag == _NOTE:
-            notes.append(fragments.write(child))
         else:
             others.append(fragments.write(child))
     if timestamp is not None:
-        notes.append(fragments.write(timestamp))
-    basic, written = _read_status(status, fragments)
-    uri = (contact.text or "").strip() if contact is not None else ""
-    return Tuple(
-        escaped_attribute(id).encode(),
-        basic,
-        escaped(uri).encode() if uri else None,
+        end.append(fragments.write(timestamp))
+    end.append(b"</tuple>")
+    begin = b'<tuple id="%b"%b>%b%b' % (
+        id,
         fragments.attributes(element, without="id"),
-        written + b"".join(others),
-        fragments.attributes(contact) if contact is not None else b"",
-        b"".join(notes),
+        status or b"<status/>",
+        b"".join(others),
     )
+    before, after = _read_contact(contact, fragments, contacts)
+    if after:
+        return Tuple(id, basic, begin + before, after + b"".join(end))
+    return Tuple(id, basic, begin + before + b"".join(end))
 
 
-def _read_status(
-    status: Element | None, fragments: Fragments
-) -> tuple[str | None, bytes]:
+def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, bytes]:
     """Give what ``basic`` means, and the element with nothing but that in ``basic``."""
-    if status is None:
-        return None, b"<status/>"
     basic: str | None = None
     others: list[bytes] = []
     for child in status:
         if child.tag != _BASIC:
             others.append(fragments.write(child))
         elif basic is None:
-            text = "".join(child.itertext()).strip().lower()
+            text = (child.text or "").strip().lower()
             basic = text if text in (OPEN, CLOSED) else None
     inner = b"".join(others)
     if basic is not None:
@@ -213,6 +199,22 @@ def _read_status(
     return basic, b"<status%b>%b</status>" % (attributes, inner)
 
 
+def _read_contact(
+    contact: Element | None, fragments: Fragments, contacts: Contacts
+) -> tuple[bytes, bytes]:
+    """Write the contact; or, if the address is to stand there, what goes around it."""
+    uri, attributes = "", b""
+    if contact is not None:
+        uri = (contact.text or "").strip()
+        attributes = fragments.attributes(contact)
+    is_sip = not uri or uri.partition(":")[0].lower() in ("sip", "sips", "pres")
+    if contacts == "address" and is_sip:
+        return b"<contact%b>" % attributes, b"</contact>"
+    if not uri or (contacts == "none" and is_sip):
+        return b"", b""
+    return b"<contact%b>%b</contact>" % (attributes, escaped(uri).encode()), b""
+
+
 # --- writing --------------------------------------------------------------------------
 
 _HEAD = (
@@ -221,6 +223,6 @@ _HEAD = (
 ).encode()
 
 
-def write(entity: bytes, fragments: Sequence[bytes]) -> bytes:
+def write(entity: bytes, fragments: Iterable[bytes]) -> bytes:
     """Write a document about ``entity``, which is escaped, of fragments in their order."""
     return b'%b%b">%b</presence>\n' % (_HEAD, entity, b"".join(fragments))

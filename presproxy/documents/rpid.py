@@ -11,10 +11,12 @@ from xml.etree.ElementTree import Element
 
 import attrs
 
-from presproxy.documents.fragments import RPID, Fragments
+from presproxy.documents.fragments import RPID, Fragment, Fragments
 
 ACTIVITIES = f"{{{RPID}}}activities"
 _NOTE = f"{{{RPID}}}note"
+_ON_THE_PHONE = f"{{{RPID}}}on-the-phone"
+_BUSY = Fragment(f"{{{RPID}}}busy", b"<rpid:busy/>")
 
 #: Kinds that say "do not disturb", in the order in which they are written.  Some readers
 #: look at the first activity only, and pjsip knows none but busy and away.
@@ -48,23 +50,6 @@ _WEIGHTS = {
 
 
 @attrs.frozen
-class Activity:
-    """One activity; ``tag`` names its kind as ``{namespace}name``."""
-
-    tag: str
-    fragment: bytes
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the person is not to be disturbed."""
-        return _WEIGHTS.get(self.tag, _MIDDLE) < _MIDDLE
-
-
-_ON_THE_PHONE = f"{{{RPID}}}on-the-phone"
-_BUSY = Activity(f"{{{RPID}}}busy", b"<rpid:busy/>")
-
-
-@attrs.frozen
 class Activities:
     """
     The activities of a person, the weightiest first; there may be none.
@@ -74,26 +59,25 @@ class Activities:
 
     attributes: bytes = b""
     notes: bytes = b""
-    kinds: Sequence[Activity] = ()
+    kinds: Sequence[Fragment] = ()
 
     def write(self) -> bytes:
         """Write the element."""
-        inner = self.notes + b"".join([kind.fragment for kind in self.kinds])
-        if not inner:
+        if not self.kinds and not self.notes:
             return b"<rpid:activities%b/>" % self.attributes
-        return b"<rpid:activities%b>%b</rpid:activities>" % (self.attributes, inner)
+        kinds = b"".join([kind.data for kind in self.kinds])
+        return b"<rpid:activities%b>%b%b</rpid:activities>" % (
+            self.attributes,
+            self.notes,
+            kinds,
+        )
 
-    def joined(self, others: Iterable[Activities]) -> Activities:
-        """Add what of other publications keeps the person busy."""
-        kinds = {kind.tag: kind for kind in self.kinds}
-        for other in others:
-            for kind in other.kinds:
-                if kind.is_busy:
-                    kinds.setdefault(kind.tag, kind)
-        return attrs.evolve(self, kinds=in_order(kinds.values()))
+    def busy(self) -> list[Fragment]:
+        """Give the kinds for which the person is not to be disturbed."""
+        return [kind for kind in self.kinds if _weight(kind) < _MIDDLE]
 
     def saying_busy(self) -> Activities:
-        """Say busy as well when on the phone, for readers that know only busy and away."""
+        """Say busy as well when on the phone."""
         tags = {kind.tag for kind in self.kinds}
         if _ON_THE_PHONE not in tags or _BUSY.tag in tags:
             return self
@@ -102,15 +86,20 @@ class Activities:
 
 def read_activities(element: Element, fragments: Fragments) -> Activities:
     """Read an ``activities`` element; the RFC wants one at least, some send none."""
-    notes, kinds = [], []
+    notes: list[bytes] = []
+    kinds: list[Fragment] = []
     for child in element:
         if child.tag == _NOTE:
             notes.append(fragments.write(child))
         else:
-            kinds.append(Activity(child.tag, fragments.write(child)))
+            kinds.append(Fragment(child.tag, fragments.write(child)))
     return Activities(fragments.attributes(element), b"".join(notes), in_order(kinds))
 
 
-def in_order(kinds: Iterable[Activity]) -> tuple[Activity, ...]:
+def in_order(kinds: Iterable[Fragment]) -> tuple[Fragment, ...]:
     """Put the weightiest first; the order of equals stays."""
-    return tuple(sorted(kinds, key=lambda kind: _WEIGHTS.get(kind.tag, _MIDDLE)))
+    return tuple(sorted(kinds, key=_weight))
+
+
+def _weight(kind: Fragment) -> int:
+    return _WEIGHTS.get(kind.tag, _MIDDLE)

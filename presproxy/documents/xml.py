@@ -14,7 +14,7 @@ in it makes the process grow by as much (measured with lxml 6.1: 37 MB of names 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 import attrs
@@ -48,17 +48,26 @@ class Limits:
 STANDARD_LIMITS = Limits()
 
 
-@attrs.frozen
-class Tree:
-    """A parsed document; ``prefixes`` gives the first prefix each namespace had."""
-
-    root: Element
-    prefixes: Mapping[str, str]
-
-
 def parse(data: bytes, limits: Limits = STANDARD_LIMITS) -> Element:
     """Give the root element of a document; raises `MalformedDocument`."""
     return parse_tree(data, limits).root
+
+
+class Tree:
+    """A parsed document, and the prefixes it used."""
+
+    __slots__ = ("_declared", "root")
+
+    def __init__(self, root: Element, declared: Sequence[tuple[str, str]]) -> None:
+        self.root = root
+        self._declared = declared
+
+    def prefix(self, namespace: str) -> str:
+        """Give the first prefix a namespace had, nothing if it had none."""
+        for prefix, name in self._declared:
+            if prefix and name == namespace:
+                return prefix
+        return ""
 
 
 def parse_tree(data: bytes, limits: Limits = STANDARD_LIMITS) -> Tree:
@@ -68,45 +77,36 @@ def parse_tree(data: bytes, limits: Limits = STANDARD_LIMITS) -> Tree:
     data = _in_utf8(data)
     if b"<!DOCTYPE" in data:
         data = _without_doctype(data)
-    builder = _Builder()
-    parser = XMLParser(target=builder, encoding="utf-8")
+    declared: list[tuple[str, str]] = []
+    parser = XMLParser(target=_Builder(declared), encoding="utf-8")
     try:
         parser.feed(data)
         root: Element = parser.close()
     except ParseError as error:
         raise MalformedDocument(f"not well-formed: {error}") from None
-    _check_namespaces(builder.namespaces, limits)
+    _check_namespaces(declared, limits)
     if (
         data.count(b"<") > limits.elements
         or data.count(b"</") >= limits.depth
         or data.count(b"=") > limits.attributes
     ):
         _measure(root, limits)
-    return Tree(root, builder.prefixes())
+    return Tree(root, declared)
 
 
 class _Builder(TreeBuilder):
-    """Builds the tree and notes the namespaces declared."""
+    """Builds the tree and notes the namespaces declared, as (prefix, name)."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.namespaces: list[tuple[str, str]] = []
+    def __init__(self, declared: list[tuple[str, str]]) -> None:
+        self._declared = declared
 
     def start_ns(self, prefix: str, name: str) -> None:
-        """Note one declaration; expat calls it in the order of the document."""
-        self.namespaces.append((prefix, name))
+        """Note a declaration; they come in the order of the document."""
+        self._declared.append((prefix, name))
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:
         """Refuse a declaration that was not taken out before the parser saw it."""
         raise MalformedDocument("a document type declaration is not accepted")
-
-    def prefixes(self) -> dict[str, str]:
-        """Give the first prefix of each namespace that has one."""
-        prefixes: dict[str, str] = {}
-        for prefix, name in self.namespaces:
-            if prefix and name not in prefixes:
-                prefixes[name] = prefix
-        return prefixes
 
 
 # --- encodings ------------------------------------------------------------------------
@@ -122,6 +122,8 @@ _SINGLE_OCTET = re.compile(
     re.IGNORECASE,
 )
 
+_USUAL = b'<?xml version="1.0" encoding="UTF-8"?>'
+
 #: UTF-16 is here as well: a declaration that can be read octet by octet is not in it,
 #: and some writers put the name of their strings' form there.
 _AS_UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii", b"utf-16"})
@@ -129,6 +131,8 @@ _AS_UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii", b"utf-16"})
 
 def _in_utf8(data: bytes) -> bytes:
     """Give the document in UTF-8; its own declaration no longer counts after this."""
+    if data.startswith(_USUAL):
+        return data
     if data.startswith(b"\xef\xbb\xbf"):
         return data[3:]
     if data.startswith((b"\xfe\xff", b"\xff\xfe")):

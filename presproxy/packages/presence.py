@@ -8,7 +8,7 @@ contact is the presentity's own address.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 from zlib import crc32
 
@@ -16,23 +16,22 @@ import attrs
 from zope.interface import implementer
 
 from presproxy.documents import pidf
-from presproxy.documents.datamodel import Person, merged
+from presproxy.documents.datamodel import Device, Person, merged
 from presproxy.documents.fragments import escaped_attribute
+from presproxy.documents.pidf import PresenceDocument
 from presproxy.documents.xml import Limits
 from presproxy.errors import MalformedField
 from presproxy.extend.maker import option
 from presproxy.interfaces import Bounds, Feed, IEventPackage, Material
 from presproxy.model.decision import FULL, View
 from presproxy.model.notice import Body
-from presproxy.model.publication import Publication
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 
 #: Open tuples come first, those that say nothing of it before closed ones.
 _RANK = {pidf.OPEN: 0, None: 1, pidf.CLOSED: 2}
 
-_NOBODY = pidf.Tuple(
-    b"nobody", pidf.CLOSED, content=b"<status><basic>closed</basic></status>"
-)
+#: A piece of a document, with the key of its publication.
+_Keyed = tuple[str, pidf.Tuple | Person | Device]
 
 
 @attrs.frozen
@@ -91,17 +90,15 @@ class PresencePackage:
         """The intervals granted to subscriptions and publications."""
         return Bounds(self.shortest, self.default, self.longest)
 
-    def parse(self, content_type: str, data: bytes) -> pidf.PresenceDocument:
+    def parse(self, content_type: str, data: bytes) -> PresenceDocument:
         """Read a published PIDF document; raises `MalformedDocument`."""
-        document = pidf.read(data, Limits(octets=self.largest))
+        document = pidf.read(data, Limits(octets=self.largest), self.contact)
         if self.busy:
             persons = tuple(person.saying_busy() for person in document.persons)
             document = attrs.evolve(document, persons=persons)
         return document
 
-    def supersedes(
-        self, document: pidf.PresenceDocument, earlier: pidf.PresenceDocument
-    ) -> bool:
+    def supersedes(self, document: PresenceDocument, earlier: PresenceDocument) -> bool:
         """
         Say whether both tell of the same tuples, or, without any, of the same persons.
 
@@ -115,30 +112,34 @@ class PresencePackage:
 
         A document always has a tuple: where none is published, nobody is at home.
         """
-        documents = [(p.key, _document(p)) for p in material.publications]
-        presentity = material.presentity
-        tuples = [(key, service) for key, d in documents for service in d.tuples]
-        if not tuples:
-            tuples.append(("", _NOBODY))
-        tuples.sort(key=_rank)
-        del tuples[self.tuples :]
-        persons = self._persons(documents)
-        devices = [(key, device) for key, d in documents for device in d.devices]
-        ids = iter(
-            _unique(
-                [(key, service.id) for key, service in tuples]
-                + [(key, person.id or b"person") for key, person in persons]
-                + [(key, device.id or b"device") for key, device in devices]
-            )
-        )
-        address = _written(presentity)
+        documents = [
+            (each.key, cast(PresenceDocument, each.document))
+            for each in material.publications
+        ]
+        services = [(key, each) for key, d in documents for each in d.tuples]
+        if len(services) > 1:
+            services.sort(key=_rank)
+            del services[self.tuples :]
+        persons = [(key, each) for key, d in documents for each in d.persons]
+        if len(persons) > 1:
+            persons = self._chosen(persons)
+        devices = [(key, each) for key, d in documents for each in d.devices]
+        pieces: list[_Keyed] = [*services, *persons, *devices]
+        ids = {each.id for _, each in pieces}
+        if len(ids) < len(pieces):
+            names = iter(_unique(pieces))
+            services = [(key, each.named(next(names))) for key, each in services]
+            persons = [(key, each.named(next(names))) for key, each in persons]
+            devices = [(key, each.named(next(names))) for key, each in devices]
+        address = _written(material.presentity)
         return PresenceState(
-            presentity,
-            tuple([t.write(next(ids), self._contact(t, address)) for _, t in tuples]),
-            _without_repeats([note for _, d in documents for note in d.notes]),
-            tuple([person.write(next(ids)) for _, person in persons]),
-            tuple([device.write(next(ids)) for _, device in devices]),
-            _without_repeats([other for _, d in documents for other in d.others]),
+            material.presentity,
+            tuple([each.write(address) for _, each in services])
+            or (self._nobody(address),),
+            _without_repeats(d.notes for _, d in documents),
+            tuple([each.data for _, each in persons]),
+            tuple([each.data for _, each in devices]),
+            _without_repeats(d.others for _, d in documents),
         )
 
     def narrow(self, state: PresenceState, view: View) -> PresenceState:
@@ -147,8 +148,7 @@ class PresencePackage:
 
     def neutral(self, presentity: AddressOfRecord) -> PresenceState:
         """Show what there is without any publication: one closed tuple."""
-        contact = self._contact(_NOBODY, _written(presentity))
-        return PresenceState(presentity, (_NOBODY.write(_NOBODY.id, contact),))
+        return self.compose(Material(presentity))
 
     def render(self, state: PresenceState, content_type: str) -> Body:
         """Write the PIDF document, in the order of its schema."""
@@ -162,26 +162,21 @@ class PresencePackage:
         data = pidf.write(_written(state.presentity), fragments)
         return Body(pidf.CONTENT_TYPE, data)
 
-    def _contact(self, service: pidf.Tuple, address: bytes) -> bytes | None:
-        """
-        Give the contact to write.
-
-        Only SIP contacts are touched: a tuple with ``mailto:`` is another service.
-        """
-        if self.contact == "published" or not service.is_reached_by_sip:
-            return service.contact
-        return address if self.contact == "address" else None
-
-    def _persons(
-        self, documents: Sequence[tuple[str, pidf.PresenceDocument]]
-    ) -> list[tuple[str, Person]]:
-        persons = [(key, person) for key, d in documents for person in d.persons]
-        if len(persons) < 2 or self.persons == "all":
+    def _chosen(self, persons: list[tuple[str, Person]]) -> list[tuple[str, Person]]:
+        """Make of several publications' persons what the options want."""
+        if self.persons == "all":
             return persons
         key, latest = persons[0]
-        if self.persons == "latest":
-            return [(key, latest)]
-        return [(key, merged([person for _, person in persons]))]
+        if self.persons == "merged":
+            latest = merged([person for _, person in persons])
+        return [(key, latest)]
+
+    def _nobody(self, address: bytes) -> bytes:
+        contact = b"<contact>%b</contact>" % address
+        return (
+            b'<tuple id="nobody"><status><basic>closed</basic></status>%b</tuple>'
+            % (contact if self.contact == "address" else b"")
+        )
 
 
 def means(entity: str, presentity: AddressOfRecord) -> bool:
@@ -189,7 +184,7 @@ def means(entity: str, presentity: AddressOfRecord) -> bool:
     Say whether a document's entity is this presentity.
 
     The scheme may be ``pres:`` or missing, and parameters do not count: some user agents
-    put the parameters of their Request-URI there.
+    put those of their Request-URI there.
     """
     try:
         return address_of_record(entity) == presentity
@@ -197,14 +192,8 @@ def means(entity: str, presentity: AddressOfRecord) -> bool:
         return False
 
 
-def _document(publication: Publication) -> pidf.PresenceDocument:
-    return cast(pidf.PresenceDocument, publication.document)
-
-
-def _subjects(document: pidf.PresenceDocument) -> frozenset[object]:
-    if document.tuples:
-        return frozenset((service.id, service.contact) for service in document.tuples)
-    return frozenset(person.id for person in document.persons)
+def _subjects(document: PresenceDocument) -> frozenset[bytes]:
+    return frozenset(each.id for each in document.tuples or document.persons)
 
 
 def _rank(keyed: tuple[str, pidf.Tuple]) -> int:
@@ -215,29 +204,28 @@ def _written(presentity: AddressOfRecord) -> bytes:
     return escaped_attribute(presentity).encode()
 
 
-def _without_repeats(fragments: Sequence[bytes]) -> tuple[bytes, ...]:
+def _without_repeats(fragments: Iterable[Sequence[bytes]]) -> tuple[bytes, ...]:
     """Leave the first of equal fragments: two devices may show the same note."""
-    return tuple(dict.fromkeys(fragments))
+    return tuple(dict.fromkeys([each for some in fragments for each in some]))
 
 
-def _unique(keyed: Sequence[tuple[str, bytes]]) -> list[bytes]:
+def _unique(
+    keyed: Sequence[_Keyed],
+) -> list[bytes]:
     """
-    Give ids of which no two are the same; they share one space (RFC 4479 §4).
+    Give ids of which no two are the same: XML has one space for all ids of a document.
 
     Where two publications use the same id, the one with the lesser key keeps it and the
     other's gets a mark made from its key: the order of modification does not count, so
     that no id goes from one to the other when the other publishes again.
     """
-    ids = [id for _, id in keyed]
-    if len(set(ids)) == len(ids):
-        return ids
+    ids = [each.id for _, each in keyed]
     used: set[bytes] = set()
-    for place in sorted(range(len(keyed)), key=lambda place: (keyed[place][0], place)):
-        key, id = keyed[place]
+    for place in sorted(range(len(ids)), key=lambda place: (keyed[place][0], place)):
+        key, each = keyed[place]
         mark = crc32(key.encode())
-        while id in used:
-            id = b"%b-%08x" % (keyed[place][1], mark)
+        while ids[place] in used:
+            ids[place] = b"%b-%08x" % (each.id, mark)
             mark += 1
-        used.add(id)
-        ids[place] = id
+        used.add(ids[place])
     return ids

@@ -10,7 +10,7 @@ that no two states would be equal, and watchers would be told of every refresh. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import attrs
 from zope.interface import implementer
@@ -46,7 +46,7 @@ class WinfoPackage:
     )
 
     produces = (winfo.CONTENT_TYPE,)
-    accepts: frozenset[str] = frozenset()
+    accepts: ClassVar[frozenset[str]] = frozenset()
     feeds = Feed.WATCHERS
 
     @property
