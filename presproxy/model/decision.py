@@ -48,3 +48,11 @@ class Decision:
     handling: Handling
     rule: str
     view: View = FULL
+
+
+@attrs.frozen
+class Explained:
+    """A decision, and the name of the contact ACL that made it; empty if none did."""
+
+    decision: Decision
+    plugin: str

@@ -9,21 +9,13 @@ import attrs
 from presproxy.events.agent import PresenceAgent
 from presproxy.extend.guard import Guard, PluginFailed
 from presproxy.interfaces import IContactACL
-from presproxy.model.decision import Decision, Handling
+from presproxy.model.decision import Decision, Explained, Handling
 from presproxy.model.identity import Identity
 from presproxy.model.subscription import Subscription
 from presproxy.sip.uri import AddressOfRecord
 
 #: What nobody has an opinion about waits for the presentity.
 _NOBODY = Decision(Handling.CONFIRM, "no contact ACL has an opinion")
-
-
-@attrs.frozen
-class Explained:
-    """A decision, and the name of the plugin that made it; empty if none did."""
-
-    decision: Decision
-    plugin: str
 
 
 @attrs.define(eq=False)

@@ -1,0 +1,157 @@
+"""Nouns as JSON: what the API shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from presproxy.events.locations import Registration
+from presproxy.events.resource import Resource
+from presproxy.http.sight import Used
+from presproxy.metrics import Counter, Histogram, Metrics
+from presproxy.model.decision import Explained, Handling
+from presproxy.model.publication import Publication
+from presproxy.model.subscription import State, Subscription
+from presproxy.sip.uri import AddressOfRecord
+
+JSON = Mapping[str, Any]
+
+
+def moment(seconds: float) -> str:
+    """Write a moment on the wall clock as RFC 3339 has it."""
+    at = datetime.fromtimestamp(seconds, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def presentity(aor: AddressOfRecord, resources: Iterable[Resource]) -> JSON:
+    """Show one presentity: how much is published and who watches, by package."""
+    packages = []
+    for resource in resources:
+        states = [each.state for each in resource.living()]
+        packages.append(
+            {
+                "package": resource.package.name,
+                "publications": len(resource.publications),
+                "watchers": {
+                    "active": states.count(State.ACTIVE),
+                    "pending": states.count(State.PENDING),
+                },
+            }
+        )
+    return {"aor": aor, "packages": packages}
+
+
+def publication(each: Publication, now: float) -> JSON:
+    """Show one publication; its body is what was published."""
+    return {
+        "id": each.key,
+        "package": each.package,
+        "etag": each.entity_tag,
+        "type": each.content_type,
+        "published": moment(each.modified_at),
+        "expires_at": moment(each.expires_at),
+        "expires_in": max(0, round(each.expires_at - now)),
+        "source": each.source or None,
+        "body": each.body.decode("utf-8", "replace"),
+    }
+
+
+def subscription(each: Subscription, now: float) -> JSON:
+    """Show one subscription and the rule that let it in."""
+    return {
+        "id": each.key,
+        "watcher": each.watcher.aor,
+        "proof": each.watcher.proof,
+        "presentity": each.presentity,
+        "package": each.package,
+        "state": each.state.value,
+        "view": each.view.name,
+        "rule": each.rule,
+        "via": each.notifier,
+        "since": moment(each.since),
+        "expires_in": max(0, round(each.expires_at - now)),
+    }
+
+
+def registration(each: Registration, now: float) -> JSON:
+    """Show where one user can be reached."""
+    return {
+        "aor": each.aor,
+        "contacts": [
+            {
+                "uri": binding.uri,
+                "q": binding.q,
+                "expires_in": max(0, round(binding.expires_at - now)),
+                "flow": binding.flow,
+                "user_agent": binding.user_agent or None,
+            }
+            for binding in each.bindings
+            if binding.expires_at > now
+        ],
+    }
+
+
+def explained(
+    watcher: AddressOfRecord, aor: AddressOfRecord, package: str, said: Explained
+) -> JSON:
+    """Show a decision, and which plugin made it by which rule."""
+    decision = said.decision
+    return {
+        "watcher": watcher,
+        "presentity": aor,
+        "package": package,
+        "decision": {
+            "handling": decision.handling.value,
+            "view": decision.view.name
+            if decision.handling is Handling.ALLOW
+            else "neutral",
+            "plugin": said.plugin or None,
+            "rule": decision.rule,
+        },
+    }
+
+
+def contacts(
+    aor: AddressOfRecord, handlings: Mapping[AddressOfRecord, Handling]
+) -> JSON:
+    """Show what a presentity has said of his watchers."""
+    return {
+        "owner": aor,
+        "contacts": [
+            {"aor": watcher, "handling": handling.value}
+            for watcher, handling in sorted(handlings.items())
+        ],
+    }
+
+
+def plugins(used: Iterable[Used], metrics: Metrics) -> list[JSON]:
+    """Show the plugins in use, how often each was asked and how often it failed."""
+    counted = _counted(metrics)
+    shown: list[JSON] = []
+    for each in used:
+        labels = (("kind", each.kind), ("plugin", each.name))
+        calls = counted.get(("plugin_calls", labels), 0)
+        failures = counted.get(("plugin_failures", labels), 0)
+        shown.append(
+            {
+                "kind": each.kind,
+                "name": each.name,
+                "spec": each.spec,
+                "calls": calls,
+                "failures": failures,
+                "seconds": round(counted.get(("plugin_seconds", labels), 0.0), 6),
+            }
+        )
+    return shown
+
+
+def _counted(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    counted: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for sample in metrics:
+        source = sample.source
+        if isinstance(source, Counter):
+            counted[sample.name, sample.labels] = source.value
+        elif isinstance(source, Histogram):
+            counted[sample.name, sample.labels] = source.total
+    return counted

@@ -1,0 +1,49 @@
+"""What the HTTP door sees of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import attrs
+
+from presproxy.events.agent import PresenceAgent
+from presproxy.events.compositor import Compositor
+from presproxy.events.locations import Locations
+from presproxy.extend.maker import Kind
+from presproxy.interfaces import IContactList
+from presproxy.metrics import Metrics
+from presproxy.model.decision import Explained
+from presproxy.model.identity import Identity
+from presproxy.sip.uri import AddressOfRecord
+
+
+@attrs.frozen
+class Used:
+    """A plugin in use: its kind, its name, and how the configuration writes it."""
+
+    kind: Kind
+    name: str
+    spec: str
+
+
+@attrs.frozen(eq=False)
+class Sight:
+    """
+    What is shown and may be changed by HTTP.
+
+    ``explain`` asks the contact ACLs; ``lists`` is the one whose lists can be written, if
+    there is one; ``now`` the wall clock; ``listeners`` the places really listened on.
+    """
+
+    version: str
+    domains: Collection[str]
+    plugins: Sequence[Used]
+    agent: PresenceAgent
+    compositor: Compositor
+    locations: Locations
+    explain: Callable[[Identity, AddressOfRecord, str], Awaitable[Explained]]
+    lists: IContactList | None
+    metrics: Metrics
+    now: Callable[[], float]
+    listeners: Callable[[], Sequence[str]]
+    is_ready: Callable[[], bool]
