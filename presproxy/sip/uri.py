@@ -22,13 +22,15 @@ from presproxy.sip.grammar import Parameters
 #: The canonical public URI of a user: ``sip:alice@example.test`` or ``tel:+4930123``.
 AddressOfRecord = NewType("AddressOfRecord", str)
 
+#: Controls, space, and half characters which no bytes could have been read as.
+_NEVER = r"\x00-\x20\x7f\ud800-\udc7f\udd00-\udfff"
 _ESCAPED = "%[0-9A-Fa-f]{2}"
 #: More than the grammar: characters such as ``#`` and those beyond ASCII, which phones
 #: do send unescaped.
-_USER = rf'[^\x00-\x20\x7f@<>":%]*(?:{_ESCAPED}[^\x00-\x20\x7f@<>":%]*)*'
-_PASSWORD = rf'[^\x00-\x20\x7f@<>"%]*(?:{_ESCAPED}[^\x00-\x20\x7f@<>"%]*)*'
-_PARAMETERS = r'[^\x00-\x20\x7f?<>"@]*'
-_HEADERS = r'[^\x00-\x20\x7f<>"@]*'
+_USER = rf'[^{_NEVER}@<>":%]*(?:{_ESCAPED}[^{_NEVER}@<>":%]*)*'
+_PASSWORD = rf'[^{_NEVER}@<>"%]*(?:{_ESCAPED}[^{_NEVER}@<>"%]*)*'
+_PARAMETERS = rf'[^{_NEVER}?<>"@]*'
+_HEADERS = rf'[^{_NEVER}<>"@]*'
 
 _sip_uri = re.compile(
     rf"(?:({_USER})(?::({_PASSWORD}))?@)?"
@@ -36,8 +38,8 @@ _sip_uri = re.compile(
     rf"(;{_PARAMETERS})?(?:\?({_HEADERS}))?"
 ).fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):").match
-_tel = re.compile(r'(\+?[0-9A-Fa-f*#().\-]+)(;[^\x00-\x20\x7f<>"?@]*)?').fullmatch
-_absolute = re.compile(r'[^\x00-\x20\x7f<>"]+').fullmatch
+_tel = re.compile(rf'(\+?[0-9A-Fa-f*#().\-]+)(;[^{_NEVER}<>"?@]*)?').fullmatch
+_absolute = re.compile(rf'[^{_NEVER}<>"]+').fullmatch
 
 #: What a user may hold unescaped: unreserved and user-unreserved.
 _to_escape = re.compile(rb"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
