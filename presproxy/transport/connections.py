@@ -13,29 +13,21 @@ from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.protocol import ClientFactory
-from twisted.python.failure import Failure
+from twisted.internet.defer import maybeDeferred
 
-from presproxy.errors import LimitReached
 from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
-from presproxy.transport.ends import OurEnd, family_of, local_host_towards, sent_by
+from presproxy.transport.calling import Caller
+from presproxy.transport.ends import OurEnd, family_of, local_host_towards
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.locate import Locator
-from presproxy.transport.sharing import Sharing
 from presproxy.transport.sockets import address_of, bind
-from presproxy.transport.stream import StreamConnection, StreamFlow, StreamLimits
+from presproxy.transport.stream import StreamLimits
 from presproxy.transport.streams import Streams
 from presproxy.transport.traffic import Closed, Receive, Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
 from presproxy.transport.where import Where
-
-#: Seconds for a connection to be there, and how many may be awaited at once.  Chosen: a
-#: peer that is there answers within one; 100 peers that are not cost 100 descriptors.
-_CONNECT_TIME = 5.0
-_CONNECTING = 100
 
 
 class Connections:
@@ -76,13 +68,11 @@ class Connections:
             reactor,
             metrics,
         )
+        self._caller = Caller(reactor, self._streams)
         self._udp: list[UdpTransport] = []
         self._tcp_ends: list[OurEnd] = []
         self._udp_ports: list[Any] = []
         self._tcp_ports: list[Any] = []
-        self._connecting: Sharing[Address, StreamFlow] = Sharing(
-            "connections awaited at once", _CONNECTING
-        )
 
     # --- Listening
 
@@ -117,6 +107,7 @@ class Connections:
         Takes at most `StreamLimits.closing` seconds.
         """
         await self.stop_accepting()
+        self._caller.stop()
         await self._streams.stop()
         ports, self._udp_ports = self._udp_ports, []
         for port in ports:
@@ -126,13 +117,17 @@ class Connections:
 
     # --- Finding a way
 
-    async def flow_to(self, target: str) -> Flow:
+    async def flow_to(self, target: str, peer: Address | None = None) -> Flow:
         """
         Give a flow to a URI: of a contact, or of the first in a route set.
 
-        The hops that RFC 3263 finds are tried in their order.  Raises `Unreachable` when
-        none can be reached, and `LimitReached` when too many are being tried.
+        ``peer`` is where datagrams from there came from before, if that is known: it is
+        the way through a translator of addresses, and goes before what the URI says.
+        Else the hops that RFC 3263 finds are tried in their order.  Raises `Unreachable`
+        when none can be reached, and `LimitReached` when too many are being tried.
         """
+        if peer is not None:
+            return await self.flow_by(Hop("udp", *peer))
         failures: list[str] = []
         for hop in await self._locator.locate(target, self._transports()):
             try:
@@ -148,7 +143,7 @@ class Connections:
         flow = self._streams.find(hop.address)
         if flow is not None:
             return flow
-        return await self._connecting.join(hop.address, lambda: self._connect(hop))
+        return await self._caller.call(hop, _nearest(self._tcp_ends, hop.host))
 
     def _transports(self) -> Sequence[str]:
         return ("udp", "tcp") if self._udp else ("tcp",)
@@ -159,21 +154,6 @@ class Connections:
         if end is None:
             raise Unreachable(str(hop), "no UDP socket of ours leads there")
         return self._udp[ends.index(end)]
-
-    def _connect(self, hop: Hop) -> Deferred[StreamFlow]:
-        why = self._streams.refuses(hop.host)
-        if why is not None:
-            raise LimitReached("connections", self._streams.limits.connections)
-        end = _nearest(self._tcp_ends, hop.host)
-        opening = _Opening(self._streams, hop, end)
-        self._reactor.connectTCP(
-            hop.host,
-            hop.port,
-            opening,
-            timeout=_CONNECT_TIME,
-            bindAddress=_bind_address(end),
-        )
-        return opening.opened
 
     # --- Within
 
@@ -200,53 +180,6 @@ class Connections:
             return self._advertised
         same = family_of(str(advertised)) is family_of(host)
         return self._advertised if same else None
-
-
-class _Opening(ClientFactory):
-    """A connection that is not there yet."""
-
-    noisy = False
-
-    def __init__(self, streams: Streams, hop: Hop, end: OurEnd | None) -> None:
-        self.opened: Deferred[StreamFlow] = Deferred()
-        self._streams = streams
-        self._hop = hop
-        self._end = end
-
-    def buildProtocol(self, addr: object) -> StreamConnection:
-        name = _own_name if self._end is None else self._end.seen_at
-        return _Opened(self._streams, name, self.opened)
-
-    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        self.opened.errback(Unreachable(str(self._hop), reason.getErrorMessage()))
-
-
-class _Opened(StreamConnection):
-    """A connection made by us."""
-
-    def __init__(
-        self,
-        streams: Streams,
-        name: Callable[[Address], str],
-        opened: Deferred[StreamFlow],
-    ) -> None:
-        super().__init__(streams, name)
-        self._opened = opened
-
-    def connectionMade(self) -> None:
-        super().connectionMade()
-        self._opened.callback(self.flow)
-
-
-def _own_name(local: Address) -> str:
-    return sent_by(*local)
-
-
-def _bind_address(end: OurEnd | None) -> Address | None:
-    # Where a firewall lets our address out, it is the one we listen on.
-    if end is None or ip_address(end.bound[0]).is_unspecified:
-        return None
-    return end.bound[0], 0
 
 
 def _nearest(ends: Sequence[OurEnd], host: str) -> OurEnd | None:

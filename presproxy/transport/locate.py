@@ -18,6 +18,7 @@ from presproxy.errors import MalformedField
 from presproxy.sip.uri import SipURI, parse_uri
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.names import Names, Pointer, Service, is_domain
+from presproxy.transport.sharing import together
 
 _PORT = 5060
 #: Of one target.  Chosen: a farm has fewer, and an attacker no use for more.
@@ -95,8 +96,9 @@ class Locator:
         self, name: str, asked: str | None, transports: Sequence[str]
     ) -> list[tuple[str, str, int]]:
         """Give transports, hosts and ports, by NAPTR and SRV; or what they default to."""
-        for transport, service in await self._service_names(name, asked, transports):
-            servers = await self.names.services(service)
+        named = await self._service_names(name, asked, transports)
+        answers = await together(self.names.services(service) for _, service in named)
+        for (transport, _), servers in zip(named, answers, strict=True):
             if len(servers) == 1 and servers[0].target in ("", "."):
                 # RFC 2782: the service is decidedly not available at this domain.
                 continue
@@ -116,7 +118,9 @@ class Locator:
             for pointer in sorted(pointers, key=_precedence)
             if _SERVICES.get(pointer.service) in transports and pointer.flags == "s"
         ]
-        return pointed or [(each, f"_sip._{each}.{name}") for each in transports]
+        return pointed[:_MOST_SERVICES] or [
+            (each, f"_sip._{each}.{name}") for each in transports
+        ]
 
 
 def in_order(

@@ -13,12 +13,7 @@ from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any
 
 import attrs
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    FirstError,
-    gatherResults,
-)
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as GaveUp
 from twisted.internet.interfaces import IReactorTime, IResolver
 from twisted.names import client, dns, hosts
@@ -30,7 +25,7 @@ from twisted.names.error import (
     ResolverError,
 )
 
-from presproxy.transport.sharing import Sharing
+from presproxy.transport.sharing import Sharing, together
 
 #: Seconds between the questions to one server, and for an answer at all.  Three
 #: questions may follow one another (NAPTR, SRV, A), and a transaction lasts 32 seconds.
@@ -111,8 +106,7 @@ class Names:
         self._resolver = resolver
         self._hosts: IResolver | None = None
         if hosts_file is not None:
-            # Twisted gives it no types.
-            self._hosts = hosts.Resolver(hosts_file)  # type: ignore[no-untyped-call]
+            self._hosts = hosts.Resolver(hosts_file)
         self._known: OrderedDict[tuple[int, str], _Answer] = OrderedDict()
         self._asking: Sharing[tuple[int, str], _Answer] = Sharing(
             "names asked for at once", _ASKED
@@ -136,13 +130,7 @@ class Names:
 
     async def addresses(self, name: str) -> tuple[Sequence[str], str]:
         """Give the addresses of a name, IPv4 first; or why there are none."""
-        questions = [
-            Deferred.fromCoroutine(self._ask(kind, name)) for kind in (dns.A, dns.AAAA)
-        ]
-        try:
-            answers = await gatherResults(questions, consumeErrors=True)
-        except FirstError as first:
-            first.subFailure.raiseException()
+        answers = await together(self._ask(kind, name) for kind in (dns.A, dns.AAAA))
         found = _addresses(record for each in answers for record in each.records)
         return found, answers[0].why or answers[1].why
 
@@ -198,8 +186,7 @@ class Names:
 
     def _ask_resolver(self, kind: int, name: str) -> Deferred[Any]:
         if self._resolver is None:
-            # Nor to this one.
-            self._resolver = client.Resolver(  # type: ignore[no-untyped-call]
+            self._resolver = client.Resolver(
                 resolv="/etc/resolv.conf", reactor=self._reactor
             )
         ask: Callable[..., Deferred[Any]] = getattr(self._resolver, _METHODS[kind])

@@ -1,17 +1,26 @@
-"""One piece of work that many wait for."""
+"""One piece of work that many wait for, and many pieces that one waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
+from typing import Any, Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.python.failure import Failure
 
 from presproxy.errors import LimitReached
 
 Key = TypeVar("Key", bound=Hashable)
 T = TypeVar("T")
+
+
+async def together(work: Iterable[Coroutine[Deferred[Any], Any, T]]) -> list[T]:
+    """Wait for all of it at once; raises what the first to fail raised."""
+    begun = [Deferred.fromCoroutine(each) for each in work]
+    try:
+        return await gatherResults(begun, consumeErrors=True)
+    except FirstError as first:
+        first.subFailure.raiseException()
 
 
 class Sharing(Generic[Key, T]):
@@ -41,7 +50,7 @@ class Sharing(Generic[Key, T]):
         if len(self._waiting) >= self._limit:
             raise LimitReached(self._what, self._limit)
         self._waiting[key] = [mine]
-        Deferred.fromCoroutine(_awaiting(begin())).addBoth(self._finish, key)
+        Deferred.fromCoroutine(_awaiting(begin)).addBoth(self._finish, key)
         return mine
 
     def _leave(self, key: Key, gone: Deferred[T]) -> None:
@@ -57,5 +66,5 @@ class Sharing(Generic[Key, T]):
                 waiting.callback(result)
 
 
-async def _awaiting(work: Awaitable[T]) -> T:
-    return await work
+async def _awaiting(begin: Callable[[], Awaitable[T]]) -> T:
+    return await begin()

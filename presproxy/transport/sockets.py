@@ -80,12 +80,13 @@ def address_of(bound: socket.socket) -> Address:
 
 def notice_silence(stream: socket.socket) -> None:
     """Let the system find out when the peer's host has gone without a word."""
-    stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _STREAM_OPTIONS.items():
-        # Not every system has all of them.
-        option = getattr(socket, name, None)
-        if option is not None:
-            stream.setsockopt(socket.IPPROTO_TCP, option, value)
+    # Not every system has all of them, and some refuse once the peer is gone.
+    with contextlib.suppress(OSError):
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _STREAM_OPTIONS.items():
+            option = getattr(socket, name, None)
+            if option is not None:
+                stream.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _bind_all(where: Where, share: bool) -> list[socket.socket]:

@@ -159,6 +159,7 @@ class StreamConnection(TwistedProtocol):
         self._begun_at: float | None = None
         self._keep_until = 0.0
         self._end_by: float | None = None
+        self._let_peer_close = False
         self._peer_is_done = False
         self._reading_is_paused = False
 
@@ -246,7 +247,7 @@ class StreamConnection(TwistedProtocol):
             # They were whole, and their answers may take a moment.
             self._answer_only()
         elif self.state < State.DRAINING:
-            self.drain()
+            self._drain(unread=True)
 
     def _answer_only(self) -> None:
         self.state = State.ANSWERING
@@ -310,29 +311,16 @@ class StreamConnection(TwistedProtocol):
             ending = self.overdue(now)
             if ending is not None:
                 self.close(ending)
-        elif now >= self._end_by:
-            if self.state is State.ANSWERING:
-                self.drain()
-            else:
-                self._give_up()
+        elif now >= self._end_by and self.state is State.ANSWERING:
+            self._drain(unread=True)
+        elif now >= self._end_by and self.state is State.DRAINING:
+            self._give_up()
 
     def close(self, ending: Ending) -> None:
         """End the connection once all that was sent is on its way."""
         if self.state < State.DRAINING:
             self._keeper.ended(ending)
-            self.drain()
-
-    def drain(self) -> None:
-        """
-        Say nothing more and heed nothing more, but let the peer read what was said.
-
-        Closing with octets unread would make the system reset the connection, and the
-        peer lose our answer.
-        """
-        self.state = State.DRAINING
-        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
-        if self._held is None:
-            self._shut()
+            self._drain()
 
     def abort(self, ending: Ending) -> None:
         """End the connection at once."""
@@ -340,12 +328,26 @@ class StreamConnection(TwistedProtocol):
             self._keeper.ended(ending)
             self._give_up()
 
+    def _drain(self, *, unread: bool = False) -> None:
+        """
+        Say nothing more, and close once the transport has what was said.
+
+        With ``unread``, more of what we do not want may be coming in.  Closing would make
+        the system reset the connection then, and the peer lose our answer: it is left to
+        the peer to close, or to `look`.
+        """
+        self.state = State.DRAINING
+        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
+        self._let_peer_close = unread
+        if self._held is None:
+            self._shut()
+
     def _shut(self) -> None:
         self.transport.unregisterProducer()
-        if self._peer_is_done:
-            self.transport.loseConnection()
-        else:
+        if self._let_peer_close and not self._peer_is_done:
             self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
 
     def _give_up(self) -> None:
         self.state = State.CLOSED

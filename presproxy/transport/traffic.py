@@ -90,9 +90,9 @@ class Traffic:
         """Hand on a message that came in.  Raises nothing that the message can cause."""
         self.messages_received.value += 1
         self.octets_received.value += len(data)
+        if self._tap.listeners:
+            self._show("in", data, flow)
         try:
-            if self._tap.listeners:
-                self._show("in", data, flow)
             self._receive(data, flow)
         except Exception:
             self._fail(flow)
@@ -102,10 +102,7 @@ class Traffic:
         self.messages_sent.value += 1
         self.octets_sent.value += len(data)
         if self._tap.listeners:
-            try:
-                self._show("out", data, flow)
-            except Exception:
-                self._fail(flow)
+            self._show("out", data, flow)
 
     def end(self, flow: Flow) -> None:
         """Tell that a flow is gone."""
@@ -115,9 +112,11 @@ class Traffic:
             self._fail(flow)
 
     def _show(self, direction: Direction, data: bytes, flow: Flow) -> None:
-        self._tap.show(
-            Seen(self._now(), direction, flow.transport, flow.local, flow.peer, data)
-        )
+        seen = Seen(self._now(), direction, flow.transport, flow.local, flow.peer, data)
+        try:
+            self._tap.show(seen)
+        except Exception:
+            self._fail(flow)
 
     def _fail(self, flow: Flow) -> None:
         self._failures.value += 1

@@ -21,6 +21,7 @@ _LATER = ("tls", "ws", "wss")
 
 #: A part of a specification: escaped characters, IPv6 addresses in brackets, the rest.
 _PART = re.compile(r"(?:\\.|\[[^\]]*\]|[^:\\\[]|[\\\[])*", re.DOTALL)
+_BARE_IPV6 = re.compile(r"interface=([0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -85,21 +86,31 @@ def parse_where(text: str) -> Where:
     transport, *rest = _split(text.strip())
     port = rest[0] if rest else ""
     mistakes = [*_mistakes_of_transport(transport), *_mistakes_of_port(port)]
+    interface, mistakes_of_options = _read_options(rest[1:])
+    bare = _BARE_IPV6.search(text)
+    if bare is not None:
+        mistakes.append(f"IPv6 is written in brackets: interface=[{bare[1]}]")
+    else:
+        mistakes += mistakes_of_options
+    if mistakes:
+        raise MalformedWhere(text, "; ".join(mistakes))
+    return Where(transport.lower(), int(port), _canonical(interface))
+
+
+def _read_options(options: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Give the interface, and what is wrong."""
     interface = ""
-    seen: set[str] = set()
-    for option in rest[1:]:
+    mistakes: list[str] = []
+    for number, option in enumerate(options):
         name, equals, value = option.partition("=")
         if name != "interface" or not equals:
-            mistakes.append(_unknown_option(option, rest))
-        elif name in seen:
+            mistakes.append(f"{option!r} is no option: only interface=ADDRESS is")
+        elif any(each.startswith("interface=") for each in options[:number]):
             mistakes.append("interface is named twice")
         else:
             interface = _unescape(value)
             mistakes += _mistakes_of_interface(interface)
-        seen.add(name)
-    if mistakes:
-        raise MalformedWhere(text, "; ".join(mistakes))
-    return Where(transport.lower(), int(port), _canonical(interface))
+    return interface, mistakes
 
 
 def _split(text: str) -> list[str]:
@@ -132,13 +143,7 @@ def _mistakes_of_port(port: str) -> Sequence[str]:
         return ("the port is missing, as in udp:5060",)
     if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535:
         return ()
-    return (f"{port!r} is no port: a number from 0 to 65535",)
-
-
-def _unknown_option(option: str, rest: Sequence[str]) -> str:
-    if option.isdigit() and len(rest) == 2 and "=" not in rest[0]:
-        return f"{option!r} is no option: write {option}:interface={rest[0]}"
-    return f"{option!r} is no option: only interface=ADDRESS is"
+    return (f"{port!r} is no port, as 5060 in udp:5060:interface=127.0.0.1",)
 
 
 def _mistakes_of_interface(interface: str) -> Sequence[str]:

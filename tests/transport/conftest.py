@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import attrs
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.endpoints import clientFromString, connectProtocol
 from twisted.internet.protocol import DatagramProtocol, Protocol
+from twisted.internet.task import Clock
 
 from presproxy.metrics import Counter, Metrics
 from presproxy.sip.flow import Flow
 from presproxy.trace import Tap
 from presproxy.transport.connections import Connections
+from presproxy.transport.stream import StreamConnection, StreamLimits
+from presproxy.transport.streams import Streams
+from presproxy.transport.traffic import Traffic
 
 OPTIONS = b"""\
 OPTIONS sip:presproxy.example.test SIP/2.0\r
@@ -46,6 +52,11 @@ class House:
         if self.answer is not None:
             flow.send(self.answer)
         self.received.put((data, flow))
+
+    @property
+    def messages(self) -> list[bytes]:
+        """What was received and not yet taken."""
+        return [data for data, _ in self.received.pending]
 
     def count(self, name: str, **labels: str) -> float:
         for sample in self.metrics:
@@ -103,6 +114,19 @@ class StreamPeer(Protocol):
         self._waiting.append((length, waiting))
         self.dataReceived(b"")
         return waiting
+
+
+@pytest.fixture
+def stream_peer():
+    """A kind of `StreamPeer` that keeps those made, in ``made``."""
+
+    class Kept(StreamPeer):
+        made: ClassVar[list[StreamPeer]] = []
+
+        def connectionMade(self):
+            self.made.append(self)
+
+    return Kept
 
 
 @pytest.fixture
@@ -164,6 +188,101 @@ async def datagram_peer():
 async def _wait(perhaps: Awaitable[None] | None) -> None:
     if perhaps is not None:
         await perhaps
+
+
+class Wire:
+    """Stands where Twisted's transport stands; does nothing until told."""
+
+    def __init__(self, peer: tuple[str, int] = ("192.0.2.1", 40_000)) -> None:
+        self._peer = IPv4Address("TCP", *peer)
+        self.written = b""
+        self.is_reading = True
+        self.events: list[str] = []
+        self.producer: StreamConnection | None = None
+
+    def getHost(self):
+        return IPv4Address("TCP", "192.0.2.9", 5060)
+
+    def getPeer(self):
+        return self._peer
+
+    def getHandle(self):
+        return self
+
+    def setsockopt(self, level, option, value):
+        pass
+
+    def setTcpNoDelay(self, enabled):
+        pass
+
+    def write(self, data):
+        self.written += data
+
+    def registerProducer(self, producer, streaming):
+        self.producer = producer
+
+    def unregisterProducer(self):
+        self.producer = None
+
+    def pauseProducing(self):
+        self.is_reading = False
+
+    def resumeProducing(self):
+        self.is_reading = True
+
+    def loseConnection(self):
+        self.events.append("close")
+
+    def loseWriteConnection(self):
+        self.events.append("shut")
+
+    def abortConnection(self):
+        self.events.append("abort")
+
+
+@attrs.define(eq=False)
+class Accepted:
+    """One connection without a socket, under a clock."""
+
+    connection: StreamConnection
+    wire: Wire
+    clock: Clock
+    streams: Streams
+
+    @property
+    def flow(self) -> Flow:
+        return self.connection.flow
+
+    def receive(self, data: bytes) -> None:
+        self.connection.dataReceived(data)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, second by second."""
+        self.clock.pump([1.0] * int(seconds))
+
+
+@pytest.fixture
+def accept(house):
+    """Make a connection whose socket is a `Wire`."""
+
+    def make(**limits) -> Accepted:
+        clock = Clock()
+        traffic = Traffic(
+            "tcp",
+            house.receive,
+            house.closed.put,
+            tap=house.tap,
+            metrics=house.metrics,
+            now=clock.seconds,
+        )
+        streams = Streams(traffic, StreamLimits(**limits), clock, house.metrics)
+        streams.start()
+        connection = StreamConnection(streams, lambda local: "192.0.2.9:5060")
+        wire = Wire()
+        connection.makeConnection(wire)
+        return Accepted(connection, wire, clock, streams)
+
+    return make
 
 
 @pytest.fixture
