@@ -53,9 +53,9 @@ def counted(metrics):
 
     def read():
         return {
-            " ".join([each.name, *(f"{name}={value}" for name, value in each.labels)]): (
-                each.source.value
-            )
+            " ".join(
+                [each.name, *(f"{name}={value}" for name, value in each.labels)]
+            ): (each.source.value)
             for each in metrics
             if isinstance(each.source, Counter) and each.source.value
         }
