@@ -165,7 +165,7 @@ def _makers(module: object) -> list[IPluginMaker]:
 
 
 def _dropins() -> list[str]:
-    package = getModule(DROPINS)  # type: ignore[no-untyped-call]  # has no types
+    package = getModule(DROPINS)
     return sorted({module.name for module in package.iterModules()})
 
 

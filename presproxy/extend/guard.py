@@ -196,7 +196,7 @@ class Guard(Generic[_Plugin]):
         _log.failure(
             "{kind} {plugin} failed in {method}; {held_back} failures before this one "
             "were not logged",
-            Failure(error),  # type: ignore[no-untyped-call]  # has no types
+            Failure(error),
             LogLevel.error,
             kind=self.kind,
             plugin=self.name,

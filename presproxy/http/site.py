@@ -97,28 +97,29 @@ class _Request(Request):
     def gotLength(self, length: int | None) -> None:
         """Take no longer body than there can be a use for."""
         if length is not None and length > _LARGEST_BODY:
-            self.setResponseCode(413)
             self.channel.forceAbortClient()
             return
         super().gotLength(length)
 
     def process(self) -> None:
         """Refuse what does not come from this host, then serve."""
-        self.setHeader("X-Content-Type-Options", "nosniff")
-        self.setHeader("Cache-Control", "no-store")
+        request: Any = self
+        request.setHeader("X-Content-Type-Options", "nosniff")
+        request.setHeader("Cache-Control", "no-store")
         refusal = self._refusal()
         if refusal is None:
             super().process()
             return
-        self.setResponseCode(403)
-        self.setHeader("Content-Type", "application/json; charset=utf-8")
-        self.write(b'{"error": "%b"}\n' % refusal.encode())
-        self.finish()
+        request.setResponseCode(403)
+        request.setHeader("Content-Type", "application/json; charset=utf-8")
+        request.write(b'{"error": "%b"}\n' % refusal.encode())
+        request.finish()
 
     def _refusal(self) -> str | None:
-        if not _is_of_loopback(self.getRequestHostname().decode("latin-1")):
+        request: Any = self
+        if not _is_of_loopback(request.getRequestHostname().decode("latin-1")):
             return "this door answers to names of the loopback only"
-        if self.method in _UNSAFE and self.getHeader("origin") is not None:
+        if request.method in _UNSAFE and request.getHeader("origin") is not None:
             return "no page of another origin may change anything here"
         return None
 
