@@ -38,7 +38,8 @@ class Person:
     What is said of the person (RFC 4479 §3.2).
 
     ``id`` and ``attributes``, the others of the start tag, are as they are written; so is
-    ``end``, the notes and the timestamp.  ``data`` is the whole element.
+    ``end``, the notes and the timestamp.  ``data`` is the whole element.  ``kinds`` are
+    the tags of all characteristics and activities.
     """
 
     id: bytes
@@ -47,6 +48,7 @@ class Person:
     characteristics: Sequence[Fragment]
     end: bytes
     data: bytes
+    kinds: frozenset[str]
 
     @classmethod
     def of(
@@ -65,7 +67,12 @@ class Person:
             b"".join([each.data for each in characteristics]),
             end,
         )
-        return cls(id, attributes, activities, characteristics, end, data)
+        kinds = [each.tag for each in characteristics]
+        if activities is not None:
+            kinds += [each.tag for each in activities.kinds]
+        return cls(
+            id, attributes, activities, characteristics, end, data, frozenset(kinds)
+        )
 
     def saying_busy(self) -> Person:
         """Say busy as well when on the phone, for readers that know only busy and away."""
@@ -153,30 +160,26 @@ def merged(persons: Sequence[Person]) -> Person:
     "at the desk", and an old "away" is not.
     """
     latest = persons[0]
-    activities = latest.activities or Activities()
-    kinds = {kind.tag: kind for kind in activities.kinds}
-    characteristics = {each.tag for each in latest.characteristics}
-    new: list[Fragment] = []
+    if all(person.kinds <= latest.kinds for person in persons):
+        return latest
+    known = set(latest.kinds)
     busy: list[Fragment] = []
+    characteristics: list[Fragment] = []
     for person in persons[1:]:
         if person.activities is not None:
-            busy += [k for k in person.activities.busy() if k.tag not in kinds]
-        for each in person.characteristics:
-            if each.tag not in characteristics:
-                new.append(each)
-        characteristics.update(each.tag for each in person.characteristics)
-    if not busy and not new:
-        return latest
-    for kind in busy:
-        kinds.setdefault(kind.tag, kind)
-    said = latest.activities
+            busy += [k for k in person.activities.busy() if k.tag not in known]
+        characteristics += [c for c in person.characteristics if c.tag not in known]
+        known |= person.kinds
+    activities = latest.activities
     if busy:
-        said = attrs.evolve(activities, kinds=in_order(kinds.values()))
+        activities = activities or Activities()
+        kinds = in_order((*activities.kinds, *busy))
+        activities = attrs.evolve(activities, kinds=kinds)
     return Person.of(
         latest.id,
         latest.attributes,
-        said,
-        (*latest.characteristics, *new),
+        activities,
+        (*latest.characteristics, *characteristics),
         latest.end,
     )
 

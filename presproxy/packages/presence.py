@@ -13,6 +13,7 @@ from typing import Literal, cast
 from zlib import crc32
 
 import attrs
+from attrs.validators import ge
 from zope.interface import implementer
 
 from presproxy.documents import pidf
@@ -22,16 +23,17 @@ from presproxy.documents.pidf import PresenceDocument
 from presproxy.documents.xml import Limits
 from presproxy.errors import MalformedField
 from presproxy.extend.maker import option
-from presproxy.interfaces import Bounds, Feed, IEventPackage, Material
+from presproxy.interfaces import Feed, IEventPackage, Material
 from presproxy.model.decision import FULL, View
 from presproxy.model.notice import Body
+from presproxy.model.publication import Publication
+from presproxy.packages.intervals import Intervals
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 
 #: Open tuples come first, those that say nothing of it before closed ones.
 _RANK = {pidf.OPEN: 0, None: 1, pidf.CLOSED: 2}
 
-#: A piece of a document, with the key of its publication.
-_Keyed = tuple[str, pidf.Tuple | Person | Device]
+_Piece = pidf.Tuple | Person | Device
 
 
 @attrs.frozen
@@ -52,18 +54,16 @@ class PresenceState:
 
 @implementer(IEventPackage)
 @attrs.frozen
-class PresencePackage:
+class PresencePackage(Intervals):
     """Presence as PIDF (RFC 3856, RFC 3863)."""
 
-    shortest: int = option("The shortest interval granted, in seconds.", default=60)
-    default: int = option("The interval granted to who names none.", default=3600)
-    longest: int = option("The longest interval granted, in seconds.", default=86400)
-    pause: float = option(
-        "The least seconds between two notifications to one watcher.", default=0.0
+    largest: int = option(
+        "The most octets of a published document.", default=65536, validator=ge(1)
     )
-    largest: int = option("The most octets of a published document.", default=65536)
     #: pjsip reads no more than eight.
-    tuples: int = option("The most tuples in a composed document.", default=8)
+    tuples: int = option(
+        "The most tuples in a composed document.", default=8, validator=ge(1)
+    )
     #: Jitsi passes over a tuple with another contact, and takes the buddy for offline;
     #: Asterisk publishes its subscriber's address there.
     contact: Literal["address", "published", "none"] = option(
@@ -79,20 +79,20 @@ class PresencePackage:
         "Say busy beside on-the-phone, for watchers that know only busy and away.",
         default=False,
     )
+    limits: Limits = attrs.field(init=False, eq=False, repr=False)
 
     name = "presence"
     produces = (pidf.CONTENT_TYPE,)
     accepts = frozenset({pidf.CONTENT_TYPE})
     feeds = Feed.PUBLICATIONS
 
-    @property
-    def bounds(self) -> Bounds:
-        """The intervals granted to subscriptions and publications."""
-        return Bounds(self.shortest, self.default, self.longest)
+    @limits.default
+    def _limits(self) -> Limits:
+        return Limits(octets=self.largest)
 
     def parse(self, content_type: str, data: bytes) -> PresenceDocument:
         """Read a published PIDF document; raises `MalformedDocument`."""
-        document = pidf.read(data, Limits(octets=self.largest), self.contact)
+        document = pidf.read(data, self.limits, self.contact)
         if self.busy:
             persons = tuple(person.saying_busy() for person in document.persons)
             document = attrs.evolve(document, persons=persons)
@@ -112,34 +112,38 @@ class PresencePackage:
 
         A document always has a tuple: where none is published, nobody is at home.
         """
-        documents = [
-            (each.key, cast(PresenceDocument, each.document))
-            for each in material.publications
-        ]
-        services = [(key, each) for key, d in documents for each in d.tuples]
+        services: list[pidf.Tuple] = []
+        persons: list[Person] = []
+        devices: list[Device] = []
+        notes: list[bytes] = []
+        others: list[bytes] = []
+        for publication in material.publications:
+            document = cast(PresenceDocument, publication.document)
+            services += document.tuples
+            persons += document.persons
+            devices += document.devices
+            notes += document.notes
+            others += document.others
         if len(services) > 1:
             services.sort(key=_rank)
             del services[self.tuples :]
-        persons = [(key, each) for key, d in documents for each in d.persons]
         if len(persons) > 1:
             persons = self._chosen(persons)
-        devices = [(key, each) for key, d in documents for each in d.devices]
-        pieces: list[_Keyed] = [*services, *persons, *devices]
-        ids = {each.id for _, each in pieces}
-        if len(ids) < len(pieces):
-            names = iter(_unique(pieces))
-            services = [(key, each.named(next(names))) for key, each in services]
-            persons = [(key, each.named(next(names))) for key, each in persons]
-            devices = [(key, each.named(next(names))) for key, each in devices]
+        pieces: list[_Piece] = [*services, *persons, *devices]
+        if len({each.id for each in pieces}) < len(pieces):
+            names = iter(_unique(pieces, material.publications))
+            services = [each.named(next(names)) for each in services]
+            persons = [each.named(next(names)) for each in persons]
+            devices = [each.named(next(names)) for each in devices]
         address = _written(material.presentity)
         return PresenceState(
             material.presentity,
-            tuple([each.write(address) for _, each in services])
+            tuple([each.write(address) for each in services])
             or (self._nobody(address),),
-            _without_repeats(d.notes for _, d in documents),
-            tuple([each.data for _, each in persons]),
-            tuple([each.data for _, each in devices]),
-            _without_repeats(d.others for _, d in documents),
+            tuple(dict.fromkeys(notes)),
+            tuple([each.data for each in persons]),
+            tuple([each.data for each in devices]),
+            tuple(dict.fromkeys(others)),
         )
 
     def narrow(self, state: PresenceState, view: View) -> PresenceState:
@@ -162,14 +166,11 @@ class PresencePackage:
         data = pidf.write(_written(state.presentity), fragments)
         return Body(pidf.CONTENT_TYPE, data)
 
-    def _chosen(self, persons: list[tuple[str, Person]]) -> list[tuple[str, Person]]:
+    def _chosen(self, persons: list[Person]) -> list[Person]:
         """Make of several publications' persons what the options want."""
         if self.persons == "all":
             return persons
-        key, latest = persons[0]
-        if self.persons == "merged":
-            latest = merged([person for _, person in persons])
-        return [(key, latest)]
+        return [merged(persons) if self.persons == "merged" else persons[0]]
 
     def _nobody(self, address: bytes) -> bytes:
         contact = b"<contact>%b</contact>" % address
@@ -196,21 +197,16 @@ def _subjects(document: PresenceDocument) -> frozenset[bytes]:
     return frozenset(each.id for each in document.tuples or document.persons)
 
 
-def _rank(keyed: tuple[str, pidf.Tuple]) -> int:
-    return _RANK[keyed[1].basic]
+def _rank(service: pidf.Tuple) -> int:
+    return _RANK[service.basic]
 
 
 def _written(presentity: AddressOfRecord) -> bytes:
     return escaped_attribute(presentity).encode()
 
 
-def _without_repeats(fragments: Iterable[Sequence[bytes]]) -> tuple[bytes, ...]:
-    """Leave the first of equal fragments: two devices may show the same note."""
-    return tuple(dict.fromkeys([each for some in fragments for each in some]))
-
-
 def _unique(
-    keyed: Sequence[_Keyed],
+    pieces: Sequence[_Piece], publications: Iterable[Publication]
 ) -> list[bytes]:
     """
     Give ids of which no two are the same: XML has one space for all ids of a document.
@@ -219,13 +215,19 @@ def _unique(
     other's gets a mark made from its key: the order of modification does not count, so
     that no id goes from one to the other when the other publishes again.
     """
-    ids = [each.id for _, each in keyed]
+    keys: dict[int, str] = {}
+    for publication in publications:
+        document = cast(PresenceDocument, publication.document)
+        for each in (*document.tuples, *document.persons, *document.devices):
+            keys[id(each)] = publication.key
+    # A merged person is in nobody's document.
+    owners = [keys.get(id(each), "") for each in pieces]
+    ids = [each.id for each in pieces]
     used: set[bytes] = set()
-    for place in sorted(range(len(ids)), key=lambda place: (keyed[place][0], place)):
-        key, each = keyed[place]
-        mark = crc32(key.encode())
+    for place in sorted(range(len(pieces)), key=lambda place: (owners[place], place)):
+        mark = crc32(owners[place].encode())
         while ids[place] in used:
-            ids[place] = b"%b-%08x" % (each.id, mark)
+            ids[place] = b"%b-%08x" % (pieces[place].id, mark)
             mark += 1
         used.add(ids[place])
     return ids

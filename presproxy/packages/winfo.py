@@ -18,9 +18,10 @@ from zope.interface import implementer
 from presproxy.documents import winfo
 from presproxy.errors import MalformedDocument
 from presproxy.extend.maker import option
-from presproxy.interfaces import Bounds, Feed, IEventPackage, Material, Watcher
+from presproxy.interfaces import Feed, IEventPackage, Material, Watcher
 from presproxy.model.decision import FULL, View
 from presproxy.model.notice import NumberedBody
+from presproxy.packages.intervals import Intervals
 from presproxy.sip.uri import AddressOfRecord
 
 
@@ -34,16 +35,10 @@ class WinfoState:
 
 @implementer(IEventPackage)
 @attrs.frozen
-class WinfoPackage:
+class WinfoPackage(Intervals):
     """Watcher information about one package, presence by default."""
 
     package: str = option("The package whose watchers are told of.", default="presence")
-    shortest: int = option("The shortest interval granted, in seconds.", default=60)
-    default: int = option("The interval granted to who names none.", default=3600)
-    longest: int = option("The longest interval granted, in seconds.", default=86400)
-    pause: float = option(
-        "The least seconds between two notifications to one watcher.", default=0.0
-    )
 
     produces = (winfo.CONTENT_TYPE,)
     accepts: ClassVar[frozenset[str]] = frozenset()
@@ -53,11 +48,6 @@ class WinfoPackage:
     def name(self) -> str:
         """The name of the watched package, extended (RFC 3857 §3)."""
         return f"{self.package}.winfo"
-
-    @property
-    def bounds(self) -> Bounds:
-        """The intervals granted to subscriptions."""
-        return Bounds(self.shortest, self.default, self.longest)
 
     def parse(self, content_type: str, data: bytes) -> NoReturn:
         """Refuse: nobody publishes watcher information."""
