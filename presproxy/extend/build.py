@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -34,7 +34,7 @@ INTERFACES: Mapping[Kind, type[Interface]] = {
     "package": IEventPackage,
 }
 
-_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 
 @attrs.frozen(eq=False)
@@ -50,11 +50,11 @@ class UnloadablePlugin(PresproxyError):
 
 
 @attrs.frozen(eq=False)
-class Named(Generic[_T]):
+class Named(Generic[_T_co]):
     """A plugin that was made, and the name it is used by."""
 
     name: str
-    plugin: _T
+    plugin: _T_co
 
 
 def load(maker: IPluginMaker) -> type:
@@ -107,7 +107,7 @@ def build(maker: IPluginMaker, use: Use) -> Any:
         options = options_by_name(maker)
     except UnloadablePlugin as error:
         raise ConfigurationMistakes([f"{use.where}: {error}"]) from error
-    values, mistakes = _read(options, use)
+    values, mistakes = read_options(options, use.options)
     if not mistakes:
         plugin, mistakes = _make(load(maker), values)
     if not mistakes:
@@ -118,12 +118,13 @@ def build(maker: IPluginMaker, use: Use) -> Any:
     return plugin
 
 
-def _read(
-    options: Mapping[str, Option], use: Use
-) -> tuple[dict[str, Any], Sequence[str]]:
+def read_options(
+    options: Mapping[str, Option], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Give the values that could be read, by name, and all that is wrong with the rest."""
     values: dict[str, Any] = {}
     mistakes: list[str] = []
-    for name, value in use.options.items():
+    for name, value in given.items():
         if name not in options:
             mistakes.append(f"unknown option {name!r}{_which_there_are(name, options)}")
             continue
@@ -132,7 +133,7 @@ def _read(
         except (ValueError, TypeError) as error:
             mistakes.append(f"option {name}: {error}")
     for option in options.values():
-        if option.is_required and option.name not in use.options:
+        if option.is_required and option.name not in given:
             mistakes.append(f"option {option.name} is missing ({option.help})")
     return values, mistakes
 
@@ -143,19 +144,19 @@ def _which_there_are(name: str, options: Mapping[str, Option]) -> str:
     return did_you_mean(name, options) or f"; there are {', '.join(options)}"
 
 
-def _make(plugin: type, values: Mapping[str, Any]) -> tuple[Any, Sequence[str]]:
+def _make(plugin: type, values: Mapping[str, Any]) -> tuple[Any, list[str]]:
     try:
-        return plugin(**values), ()
+        return plugin(**values), []
     except (ValueError, PresproxyError) as error:
         return None, [" ".join(str(error).split()) or reason(error)]
     except Exception as error:
         return None, [f"cannot be made: {reason(error)}"]
 
 
-def _broken_promises(interface: type[Interface], plugin: object) -> Sequence[str]:
+def _broken_promises(interface: type[Interface], plugin: object) -> list[str]:
     try:
         verifyObject(interface, plugin)
     except Invalid as error:
         each = getattr(error, "exceptions", (error,))
         return [" ".join(str(one).split()) for one in each]
-    return ()
+    return []

@@ -1,0 +1,16 @@
+"""The configuration: presproxy.toml and options into one checked, frozen value."""
+
+from presproxy.config.plan import Plan, make_plan, prepare
+from presproxy.config.read import load
+from presproxy.config.values import CommandLine, Configuration, Limits, Machine
+
+__all__ = [
+    "CommandLine",
+    "Configuration",
+    "Limits",
+    "Machine",
+    "Plan",
+    "load",
+    "make_plan",
+    "prepare",
+]

@@ -1,0 +1,159 @@
+"""What can be configured, and its defaults."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from presproxy.extend.maker import Kind, option
+from presproxy.extend.uses import Use
+from presproxy.transport.where import DEFAULT as LISTENERS
+from presproxy.transport.where import Where
+
+HTTP = Where("tcp", 8080, "127.0.0.1")
+
+#: Where the uses were written that nobody wrote.
+_DEFAULT = "by default"
+
+#: The notifier that is always there.
+SIP = Use("sip", where=_DEFAULT)
+
+
+@attrs.frozen
+class CommandLine:
+    """
+    What was given on the command line, as text; nothing where it was not.
+
+    ``config`` is the path of presproxy.toml.  Whatever is given here wins over it.
+    """
+
+    config: str | None = None
+    listen: Sequence[str] = ()
+    domain: Sequence[str] = ()
+    auth: Sequence[str] = ()
+    acl: Sequence[str] = ()
+    storage: str | None = None
+    notifier: Sequence[str] = ()
+    http: str | None = None
+    min_expires: str | None = None
+
+
+@attrs.frozen
+class Machine:
+    """What the defaults depend on."""
+
+    host_name: str = attrs.field(factory=socket.gethostname)
+
+
+def _between(least: float, most: float) -> Callable[[Any, Any, Any], None]:
+    def validate(_: object, field: attrs.Attribute[Any], value: float) -> None:
+        if not least <= value <= most:
+            raise ValueError(f"{value} is not from {least} to {most}")
+
+    return validate
+
+
+_many = _between(1, 100_000_000)
+_few = _between(1, 100_000)
+
+
+@attrs.frozen
+class Limits:
+    """How much is taken.  What goes beyond is refused, and the rest goes on."""
+
+    body: int = option(
+        "The most octets of a request's body; a longer one is answered 413.",
+        default=65536,
+        validator=_between(1024, 1_048_576),
+    )
+    publications_of_one: int = option(
+        "The most publications that one user has at the same time.",
+        default=20,
+        validator=_few,
+    )
+    publications: int = option(
+        "The most publications in all.", default=1_000_000, validator=_many
+    )
+    subscriptions_of_one: int = option(
+        "The most subscriptions that one watcher has at the same time; a phone with a "
+        "hundred lamps on each of his desks needs some hundreds.",
+        default=1_000,
+        validator=_few,
+    )
+    subscriptions: int = option(
+        "The most subscriptions in all, at some 2 kB of memory each.",
+        default=1_000_000,
+        validator=_many,
+    )
+    contacts_of_one: int = option(
+        "The most contacts that one user registers at the same time.",
+        default=20,
+        validator=_few,
+    )
+    registrations: int = option(
+        "The most users registered.", default=1_000_000, validator=_many
+    )
+    connections: int = option(
+        "The most connections open at once; more are closed as they come.",
+        default=10_000,
+        validator=_many,
+    )
+    connections_of_one: int = option(
+        "The most connections from one address (from one /64 of IPv6).",
+        default=1_000,
+        validator=_few,
+    )
+    idle: float = option(
+        "Seconds without a word from the peer after which a connection is closed.",
+        default=600.0,
+        validator=_between(10, 86_400),
+    )
+    plugin_wait: float = option(
+        "Seconds that a plugin may take to answer, before it counts as failed.",
+        default=5.0,
+        validator=_between(0.1, 30),
+    )
+
+
+@attrs.frozen
+class Configuration:
+    """
+    All that was configured, checked.  The uses of plugins are checked when they are built.
+
+    ``domains`` are in lower case, an IPv6 address among them in brackets.  ``advertise``
+    is the host, or host and port, by which peers reach us when it is not the one that we
+    see ourselves.
+    """
+
+    listen: tuple[Where, ...] = LISTENERS
+    domains: tuple[str, ...] = ("localhost",)
+    auth: tuple[Use, ...] = ()
+    acl: tuple[Use, ...] = (Use("contacts", where=_DEFAULT),)
+    storage: Use = attrs.field(
+        default=Use("sqlite", {"path": "presproxy.db"}, where=_DEFAULT)
+    )
+    notifier: tuple[Use, ...] = (SIP,)
+    package: tuple[Use, ...] = (
+        Use("presence", where=_DEFAULT),
+        Use("presence.winfo", where=_DEFAULT),
+    )
+    http: Where = HTTP
+    min_expires: int = 60
+    advertise: str | None = None
+    limits: Limits = Limits()
+
+    def uses(self) -> Iterator[tuple[Kind, Use]]:
+        """Give all plugins used, with their kinds."""
+        several: Mapping[Kind, Sequence[Use]] = {
+            "auth": self.auth,
+            "acl": self.acl,
+            "storage": (self.storage,),
+            "notifier": self.notifier,
+            "package": self.package,
+        }
+        for kind, uses in several.items():
+            for use in uses:
+                yield kind, use
