@@ -12,6 +12,10 @@ from collections.abc import Callable
 #: What makes a branch a transaction's own (RFC 3261 §8.1.1.7).
 MAGIC_COOKIE = "z9hG4bK"
 
+#: Random bytes in a branch, and branches drawn for at a time.
+_WORD = 6
+_WORDS = 256
+
 
 class Tokens:
     """
@@ -20,22 +24,29 @@ class Tokens:
     ``random`` gives as many random bytes as it is asked for, `os.urandom` for one.
     """
 
-    __slots__ = ("_branch", "_count", "_random")
+    __slots__ = ("_branch", "_count", "_random", "_words")
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
         self._branch = f"{MAGIC_COOKIE}{random(8).hex()}."
         self._count = 0
+        self._words: list[str] = []
 
     def branch(self) -> str:
         """
         Give the branch of one transaction (RFC 3261 §8.1.1.7).
 
-        Unique, not secret: a random word per process and a count, as one is needed per
-        NOTIFY.
+        Unique by a count, and not to be guessed: a watcher who knows the branch of his
+        own NOTIFY could otherwise answer those of others in their place.
         """
         self._count += 1
-        return f"{self._branch}{self._count:x}"
+        if not self._words:
+            # One is needed per NOTIFY, so that they are drawn in bulk.
+            drawn = self._random(_WORDS * _WORD).hex()
+            self._words = [
+                drawn[at : at + 2 * _WORD] for at in range(0, len(drawn), 2 * _WORD)
+            ]
+        return f"{self._branch}{self._count:x}.{self._words.pop()}"
 
     def tag(self) -> str:
         """Give a tag, of more than the 32 random bits wanted (RFC 3261 §19.3)."""
