@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from presproxy.errors import PresproxyError
+from presproxy.sip.flow import Address
 from presproxy.sip.message import Response
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord, domain_of
@@ -95,6 +96,10 @@ class UserAgent:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    async def address(self) -> Address:
+        """Give the address and port it speaks from, as the server sees it."""
+        return (await self.core.wire.flow()).local
 
     async def options(self) -> Response:
         """Ask the server what it can (RFC 3261 §11); any answer will do."""

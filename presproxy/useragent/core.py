@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime
@@ -118,7 +118,7 @@ class Core:
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = self.clock
         self._ticking.start(_TICK, now=False)
-        await self._flow("START")
+        await self._flow("")
 
     async def stop(self) -> None:
         """Close everything; nothing is said to the server."""
@@ -212,8 +212,15 @@ class Core:
     async def _flow(self, method: str) -> Flow:
         try:
             return await self.wire.flow()
-        except (FlowClosed, OSError, ConnectError, DeferredTimedOut) as error:
-            raise NoAnswer(method, self.wire.name, str(error)) from error
+        except FlowClosed as error:
+            why = str(error)
+        except DeferredTimedOut:
+            why = f"waited {self.limit:g} seconds"
+        except ConnectError as error:
+            why = error.args[-1] if error.args and error.args[-1] else "no connection"
+        except OSError as error:
+            why = error.strerror or str(error)
+        raise NoAnswer(method, self.wire.name, why)
 
     def _tick(self) -> None:
         self._layer.tick(self.clock.seconds())
@@ -277,7 +284,7 @@ class _Exchange:
         self._ended.addTimeout(limit, clock)
         try:
             message = parse_message(await self._ended)
-        except (DeferredTimedOut, CancelledError) as error:
+        except DeferredTimedOut as error:
             raise _Failed(f"waited {limit:g} seconds") from error
         assert isinstance(message, Response)
         return message

@@ -9,14 +9,19 @@ from presproxy.errors import PresproxyError
 
 @attrs.frozen(eq=False)
 class NoAnswer(PresproxyError):
-    """Nobody answered in time, or the flow broke."""
+    """
+    Nobody answered in time, or the flow broke.
+
+    ``method`` is empty when there was no way to ask at all.
+    """
 
     method: str
     server: str
     why: str
 
     def __str__(self) -> str:
-        return f"no answer to {self.method} from {self.server}: {self.why}"
+        to = f" to {self.method}" if self.method else ""
+        return f"no answer{to} from {self.server}: {self.why}"
 
 
 @attrs.frozen(eq=False)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
 
 from presproxy.errors import PresproxyError
@@ -248,7 +248,7 @@ class HeldSubscription:
         waiting.addTimeout(limit, self.core.clock)
         try:
             await waiting
-        except (DeferredTimedOut, CancelledError) as error:
+        except DeferredTimedOut as error:
             why = f"no notification within {limit:g} seconds"
             raise NoAnswer("SUBSCRIBE", self.core.wire.name, why) from error
 

@@ -1,0 +1,5 @@
+"""``presproxy``, the command line."""
+
+from presproxy.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""``presproxy demo``: two users, a server of their own, and what goes between them."""

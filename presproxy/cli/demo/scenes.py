@@ -1,0 +1,271 @@
+"""
+The flow: Luser1 watches Luser2 of contoso.com; who else may not, sees nothing.
+
+Each part says what is done, draws what went over the wire, and checks what everybody saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.task import deferLater
+
+from presproxy.cli.demo.page import Page
+from presproxy.cli.demo.stage import LIMIT, Message, Stage
+from presproxy.errors import MalformedDocument
+from presproxy.model.decision import Handling
+from presproxy.useragent import (
+    HeldPublication,
+    HeldSubscription,
+    Notification,
+    Presence,
+    Refused,
+    UserAgent,
+    presence_in,
+)
+
+DOMAIN = "contoso.com"
+
+#: What Luser2 publishes, one after the other.
+_DAY = (
+    (Presence("available"), "available"),
+    (Presence("busy", "In a call"), "busy"),
+    (Presence("dnd"), "do not disturb"),
+    (Presence("brb"), "be right back"),
+    (Presence("away"), "away"),
+    (Presence("offwork", "Until Monday"), "off work"),
+)
+
+_NOBODY_AT_HOME = Presence("offline")
+
+
+@attrs.define(eq=False)
+class Play:
+    """The flow, being played."""
+
+    stage: Stage
+    page: Page
+    luser1: UserAgent
+    luser2: UserAgent
+    luser3: UserAgent
+    mallory: UserAgent
+    _shown: int = 0
+
+    @classmethod
+    async def prepare(cls, stage: Stage, page: Page) -> Play:
+        """Let everybody come."""
+        return cls(
+            stage,
+            page,
+            luser1=await stage.enter("Luser1@contoso.com", "udp"),
+            luser2=await stage.enter("Luser2@contoso.com", "tcp"),
+            luser3=await stage.enter("Luser3@contoso.com", "udp"),
+            mallory=await stage.enter("Mallory@fabrikam.com", "tcp"),
+        )
+
+    async def play(self) -> None:
+        """Play all parts."""
+        subscription = await self.subscription()
+        waiting = await self.a_stranger_waits()
+        await self.the_blocked_one()
+        publication = await self.publications(subscription)
+        await self.refresh(publication)
+        await self.poll()
+        await self.the_stranger_is_allowed(waiting)
+        await self.logging_off(publication, subscription)
+        await self.unsubscription(subscription)
+        await self.afterwards()
+
+    async def subscription(self) -> HeldSubscription:
+        """Luser1 subscribes, and sees that nobody is at home."""
+        self.begin(
+            "Subscription",
+            "Luser1 asks to be told of Luser2's presence, for an hour. The server "
+            "answers, and tells at once what there is: Luser2 has published nothing.",
+        )
+        subscription = await self.luser1.subscribe(self.luser2.aor)
+        seen = await subscription.next()
+        await self.show()
+        self.check_presence("Luser1", seen, _NOBODY_AT_HOME, "offline")
+        return subscription
+
+    async def a_stranger_waits(self) -> HeldSubscription:
+        """Mallory of another domain subscribes, and waits."""
+        self.begin(
+            "A stranger",
+            "Mallory is of another domain, and Luser2 has not said what she may see. "
+            "Her subscription is pending; what she is told is what everybody is told "
+            "of whom nobody knows.",
+            watcher="Mallory",
+        )
+        subscription = await self.mallory.subscribe(self.luser2.aor)
+        seen = await subscription.next()
+        await self.show()
+        self.check(
+            "Mallory waits",
+            seen.subscription.state == "pending"
+            and _presence(seen) in (None, _NOBODY_AT_HOME),
+            f"{seen.subscription}, {_presence(seen)}",
+        )
+        return subscription
+
+    async def the_blocked_one(self) -> None:
+        """Luser3, whom Luser2 has blocked, is refused."""
+        self.begin(
+            "A blocked watcher",
+            "Luser3 is of the same domain, but Luser2 has blocked him.",
+            watcher="Luser3",
+        )
+        await self.stage.say(self.luser2.aor, self.luser3.aor, Handling.BLOCK)
+        status = 200
+        try:
+            await self.luser3.subscribe(self.luser2.aor)
+        except Refused as error:
+            status = error.status
+        await self.show()
+        self.check("Luser3 is refused", status == 403, f"answered {status}")
+
+    async def publications(self, subscription: HeldSubscription) -> HeldPublication:
+        """Luser2 publishes one state after the other, and Luser1 sees each."""
+        self.begin(
+            "Publication and change",
+            "Luser2's client publishes each state of a day. Each is kept, answered, "
+            "and told to Luser1. Mallory is told nothing.",
+        )
+        publication = None
+        for presence, name in _DAY:
+            if publication is None:
+                publication = await self.luser2.publish(presence)
+            else:
+                await publication.modify(self.luser2.content(presence))
+            seen = await subscription.next()
+            shown = await self.show()
+            self.check_presence("Luser1", seen, presence, f"{name}{_latency(shown)}")
+        assert publication is not None
+        return publication
+
+    async def refresh(self, publication: HeldPublication) -> None:
+        """Luser2 refreshes, which changes nothing."""
+        self.begin(
+            "Refresh",
+            "Luser2's client holds its state for another hour: nothing changes, and "
+            "nobody is told.",
+        )
+        await publication.refresh()
+        await self.poll_silently()
+        told = [each for each in await self.show() if each.method == "NOTIFY"]
+        self.check("Nobody is told", not told, f"{len(told)} messages")
+
+    async def poll(self) -> None:
+        """Luser1 looks once."""
+        self.begin(
+            "Polling",
+            "A client may look once instead: it subscribes for no time at all, and is "
+            "told the state as it is.",
+        )
+        seen = await self.luser1.fetch(self.luser2.aor)
+        await self.show()
+        self.check_presence("Luser1", seen, _DAY[-1][0], "off work, once")
+
+    async def the_stranger_is_allowed(self, waiting: HeldSubscription) -> None:
+        """Mallory has seen nothing of all that, until Luser2 allows her."""
+        self.begin(
+            "The stranger is allowed",
+            "Mallory was told nothing of all this. Now Luser2 allows her, and her "
+            "subscription becomes active. She looks, and leaves.",
+            watcher="Mallory",
+        )
+        before = len(list(self.stage.tape.notified("Mallory")))
+        self.check("Mallory saw no change", before == 1, f"{before} messages")
+        await self.stage.say(self.luser2.aor, self.mallory.aor, Handling.ALLOW)
+        seen = await waiting.next()
+        await self.show()
+        self.check_presence("Mallory", seen, _DAY[-1][0], "off work")
+        await waiting.unsubscribe()
+        await self.show()
+        self.check("Mallory has left", not waiting.is_alive, "still there")
+
+    async def logging_off(
+        self, publication: HeldPublication, subscription: HeldSubscription
+    ) -> None:
+        """Luser2 logs off, and Luser1 sees that nobody is at home."""
+        self.begin(
+            "Logging off",
+            "Luser2's client takes its publication back. That it expires has the same "
+            "effect.",
+        )
+        await publication.remove()
+        seen = await subscription.next()
+        await self.show()
+        self.check_presence("Luser1", seen, _NOBODY_AT_HOME, "offline")
+
+    async def unsubscription(self, subscription: HeldSubscription) -> None:
+        """Luser1 unsubscribes, and is told that it is over."""
+        self.begin(
+            "Unsubscription",
+            "Luser1 wants to be told no more. A last message says that it is over.",
+        )
+        await subscription.unsubscribe()
+        seen = await subscription.next()
+        await self.show()
+        self.check(
+            "Luser1's subscription is over", seen.is_last, str(seen.subscription)
+        )
+
+    async def afterwards(self) -> None:
+        """Luser2 publishes, and nobody is left to be told."""
+        self.begin("Afterwards", "Luser2 is back. Nobody watches, and nobody is told.")
+        await self.luser2.publish(Presence("available"))
+        await self.poll_silently()
+        told = [each for each in await self.show() if each.method == "NOTIFY"]
+        self.check("Nobody is told", not told, f"{len(told)} messages")
+
+    def begin(self, title: str, sentence: str, watcher: str = "Luser1") -> None:
+        """Begin a part."""
+        self.page.begin(title, sentence, watcher, "Luser2")
+
+    def check(self, what: str, is_so: bool, otherwise: str) -> None:
+        """Say whether something is as expected."""
+        self.page.verdict(what, is_so, otherwise)
+
+    def check_presence(
+        self, who: str, seen: Notification, expected: Presence, words: str
+    ) -> None:
+        """Say whether somebody saw what was published."""
+        presence = _presence(seen)
+        self.check(f"{who} sees {words}", presence == expected, f"saw {presence}")
+
+    async def show(self) -> list[Message]:
+        """Draw what went over the wire since, once it has been answered."""
+        await self.until(lambda: self.stage.tape.is_quiet)
+        messages = self.stage.tape.messages[self._shown :]
+        self._shown += len(messages)
+        self.page.show(messages)
+        return messages
+
+    async def poll_silently(self) -> None:
+        """Let the server do whatever it has still to do: a turn of its reactor or two."""
+        for _ in range(10):
+            await deferLater(self.stage.reactor, 0)
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Let the reactor go on until something is so, or it is too late."""
+        limit = self.stage.reactor.seconds() + LIMIT
+        while not is_so() and self.stage.reactor.seconds() < limit:
+            await deferLater(self.stage.reactor, 0.001)
+
+
+def _presence(notification: Notification) -> Presence | None:
+    try:
+        return presence_in(notification.body) if notification.body else None
+    except MalformedDocument:
+        return None
+
+
+def _latency(messages: list[Message]) -> str:
+    """Say how long after the first message the first NOTIFY went out."""
+    for message in messages:
+        if message.method == "NOTIFY":
+            return f", {1000 * (message.at - messages[0].at):.1f} ms"
+    return ""

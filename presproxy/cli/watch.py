@@ -1,0 +1,160 @@
+"""``watch``: every change of some presentities, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import click
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredQueue,
+    gatherResults,
+)
+from twisted.internet.task import deferLater
+
+from presproxy.cli.account import Speaker, speaks_sip
+from presproxy.cli.output import print_json, print_line
+from presproxy.cli.running import Surroundings, surrounded
+from presproxy.cli.sighting import Sighting
+from presproxy.cli.words import address, short
+from presproxy.errors import PresproxyError
+from presproxy.sip.uri import AddressOfRecord
+from presproxy.useragent import (
+    HeldSubscription,
+    Refused,
+    SubscriptionEnded,
+    UserAgent,
+)
+
+#: Seconds in which a server must let us go when somebody has pressed Ctrl-C.
+_FAREWELL = 2.0
+
+#: Reasons after which to subscribe anew, and after how many seconds where the server
+#: names none (RFC 6665 §4.1.3).  One second instead of none spares a server that starts.
+_COME_BACK = {"deactivated": 1.0, "timeout": 1.0, "probation": 30.0, "giveup": 30.0}
+
+
+@attrs.frozen
+class Over:
+    """One presentity is watched no more."""
+
+    aor: AddressOfRecord
+    error: PresproxyError
+
+
+News = Sighting | Over
+
+
+@attrs.define(eq=False)
+class Watching:
+    """One presentity, subscribed to anew whenever that makes sense."""
+
+    agent: UserAgent
+    aor: AddressOfRecord
+    tell: Callable[[News], None]
+    _task: Deferred[None] | None = None
+    _subscription: HeldSubscription | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = Deferred.fromCoroutine(self._go_on())
+        # It tells what happens to it; this is Ctrl-C.
+        self._task.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    async def leave(self) -> None:
+        """Unsubscribe."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._subscription is not None and self._subscription.is_alive:
+            try:
+                await self._subscription.unsubscribe(_FAREWELL)
+            except PresproxyError:
+                return
+
+    async def _go_on(self) -> None:
+        while True:
+            error = await self._until_it_ends()
+            pause = pause_after(error)
+            if pause is None:
+                self.tell(Over(self.aor, error))
+                return
+            await deferLater(self.agent.reactor, pause)
+
+    async def _until_it_ends(self) -> PresproxyError:
+        ended: Deferred[PresproxyError] = Deferred()
+        try:
+            self._subscription = await self.agent.subscribe(
+                self.aor,
+                told=lambda notification: self.tell(Sighting.of(notification)),
+                lost=ended.callback,
+            )
+        except PresproxyError as error:
+            return error
+        return await ended
+
+
+def pause_after(error: PresproxyError) -> float | None:
+    """Say after how many seconds to subscribe anew; None for never."""
+    if isinstance(error, SubscriptionEnded):
+        pause = _COME_BACK.get(error.reason or "timeout")
+        if pause is None:
+            return None
+        return max(pause, error.retry_after or 0)
+    if isinstance(error, Refused) and error.status == 481:
+        return _COME_BACK["deactivated"]
+    return None
+
+
+@click.command()
+@click.argument("aors", metavar="AOR...", type=address, nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line each.")
+@speaks_sip
+@surrounded
+def watch(
+    speaker: Speaker,
+    surroundings: Surroundings,
+    aors: Sequence[AddressOfRecord],
+    as_json: bool,
+) -> None:
+    """Print every change of the presence of each AOR, until Ctrl-C."""
+
+    async def command(reactor: Any) -> bool:
+        async with speaker.agent(reactor, speaker.watcher_of(aors[0])) as agent:
+            return await _watch(agent, list(dict.fromkeys(aors)), as_json)
+
+    if not surroundings.run(command):
+        raise click.exceptions.Exit(1)
+
+
+async def _watch(
+    agent: UserAgent, aors: Sequence[AddressOfRecord], as_json: bool
+) -> bool:
+    """Watch until Ctrl-C, which is True, or until nobody is left to be watched."""
+    news: DeferredQueue[News] = DeferredQueue()
+    watching = {aor: Watching(agent, aor, news.put) for aor in aors}
+    for each in watching.values():
+        each.start()
+    try:
+        while watching:
+            one = await news.get()
+            if isinstance(one, Over):
+                del watching[one.aor]
+            _print(one, as_json)
+    except CancelledError:
+        return True
+    finally:
+        leaving = [Deferred.fromCoroutine(each.leave()) for each in watching.values()]
+        await gatherResults(leaving)
+    return False
+
+
+def _print(one: News, as_json: bool) -> None:
+    if isinstance(one, Over):
+        click.echo(f"presproxy: {short(one.aor)}: {one.error}", err=True)
+    elif as_json:
+        print_json(one.as_json, on_one_line=True)
+    else:
+        print_line(one.as_text)
