@@ -127,9 +127,9 @@ class Resources:
     def __len__(self) -> int:
         return len(self._resources)
 
-    def package(self, name: str) -> IEventPackage:
-        """Give a package by its name; KeyError if it is not served."""
-        return self._packages[name].plugin
+    def guard(self, package: str) -> Guard[IEventPackage]:
+        """Give a package behind its guard; KeyError if it is not served."""
+        return self._packages[package]
 
     def find(self, presentity: AddressOfRecord, package: str) -> Resource | None:
         """Give a resource that holds something."""

@@ -9,7 +9,7 @@ nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -32,18 +32,12 @@ _log = Logger()
 
 
 class Step(Protocol):
-    """What serves one method."""
+    """What serves one method, and whether it must know the sender."""
+
+    identifies: ClassVar[bool]
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer, or raise a `Refusal` or an error that has a row in the table."""
-
-
-@attrs.frozen(eq=False)
-class Service:
-    """The step of a method, and whether it must know the sender."""
-
-    step: Step
-    identifies: bool
 
 
 @attrs.define(eq=False)
@@ -57,7 +51,7 @@ class Core:
     layer: TransactionLayer
     door: Door
     identifier: Identifier
-    services: Mapping[str, Service]
+    steps: Mapping[str, Step]
     tokens: Tokens
     ticks: Callable[[], float]
     metrics: Metrics
@@ -99,10 +93,10 @@ class Core:
         exchange = Exchange(transaction.request, transaction.flow, transaction.arrived)
         try:
             self.door.admit(exchange)
-            service = self.services[exchange.request.method]
-            if service.identifies:
+            step = self.steps[exchange.request.method]
+            if step.identifies:
                 exchange.identity = await self.identifier.identify(exchange)
-            return await service.step.serve(exchange)
+            return await step.serve(exchange)
         except Refusal as refusal:
             return refusal.answer
         except PresproxyError as error:

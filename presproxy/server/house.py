@@ -74,7 +74,7 @@ class House:
         if decision.handling is Handling.BLOCK:
             raise AccessDenied(decision.rule)
         now = self.now()
-        served = self.agent.resources.package(package)
+        served = self.agent.resources.guard(package).plugin
         subscription = Subscription(
             key=self.tokens.tag(),
             watcher=watcher,

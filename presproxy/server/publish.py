@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import ClassVar
 
 import attrs
 
 from presproxy.errors import AccessDenied
 from presproxy.events.compositor import Compositor, Published, StagedPublication
-from presproxy.extend.guard import Guard
+from presproxy.events.resource import Resources
 from presproxy.interfaces import Bounds, IEventPackage
 from presproxy.model.publication import Publication
 from presproxy.server.answer import Answer, Refusal
@@ -27,8 +28,10 @@ class PublishStep:
     ``bounds`` are the intervals granted; ``now`` is the wall clock.
     """
 
+    identifies: ClassVar[bool] = True
+
     packages: EventPackages
-    guards: Mapping[str, Guard[IEventPackage]]
+    resources: Resources
     compositor: Compositor
     journal: Journal
     bounds: Bounds
@@ -90,9 +93,8 @@ class PublishStep:
             if old is not None and (content_type, body) == (old.content_type, old.body):
                 document = old.document
             else:
-                document = self.guards[package.name].tell(
-                    package.parse, content_type, body
-                )
+                guard = self.resources.guard(package.name)
+                document = guard.tell(package.parse, content_type, body)
         elif old is None:
             raise Refusal(400, reason="A first PUBLISH needs a body")
         return Published(

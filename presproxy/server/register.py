@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import attrs
 
@@ -28,6 +29,8 @@ _TRIES = 3
 @attrs.define(eq=False)
 class RegisterStep:
     """Serves REGISTER.  ``now`` is the wall clock."""
+
+    identifies: ClassVar[bool] = True
 
     packages: EventPackages
     locations: Locations
@@ -100,6 +103,8 @@ class RegisterStep:
             ("Contact", _written(binding, now))
             for binding in self.locations.bindings(aor, now)
         )
+        if contacts:
+            exchange.flow.keep(self.bounds.longest)
         paths = tuple(("Path", path) for path in exchange.request.get_all("path"))
         return Answer(200, (*contacts, *paths))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import ClassVar
 
 import attrs
 
@@ -17,6 +18,8 @@ _KEEP_ALIVE = "keep-alive"
 @attrs.frozen(eq=False)
 class OptionsStep:
     """Tells what is understood here."""
+
+    identifies: ClassVar[bool] = False
 
     packages: EventPackages
     methods: Collection[str]
@@ -46,6 +49,8 @@ class OptionsStep:
 @attrs.frozen(eq=False)
 class NotifyStep:
     """Answers a NOTIFY: nobody here has subscribed to anything."""
+
+    identifies: ClassVar[bool] = False
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer 200 to a keep-alive, and 481 to all else."""

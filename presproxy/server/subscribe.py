@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import attrs
 
@@ -35,6 +36,8 @@ class SubscribeStep:
     ``bounds`` are the intervals granted; at most ``most_of_one`` subscriptions of one
     watcher and ``most_in_all`` are kept.  ``now`` is the wall clock.
     """
+
+    identifies: ClassVar[bool] = True
 
     packages: EventPackages
     agent: PresenceAgent
@@ -164,6 +167,7 @@ class SubscribeStep:
         expires: int,
         then: Callable[[Subscription], None],
     ) -> Answer:
+        exchange.flow.keep(expires)
         routes: Sequence[str] = exchange.request.get_all("record-route")
         return Answer(
             200,

@@ -1,0 +1,274 @@
+"""The whole house from a plan, in one function, top to bottom."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from presproxy.config import Plan
+from presproxy.events.agent import PresenceAgent
+from presproxy.events.compositor import Compositor
+from presproxy.events.fanout import FanOut
+from presproxy.events.locations import Locations
+from presproxy.events.resource import Resources
+from presproxy.events.winfo import Visitors
+from presproxy.extend.build import Named
+from presproxy.extend.guard import Guard
+from presproxy.extend.maker import Kind
+from presproxy.interfaces import Bounds
+from presproxy.metrics import Metrics
+from presproxy.model.publication import EntityTag
+from presproxy.model.subscription import Subscription
+from presproxy.notify.sip import SipNotifier
+from presproxy.server.admit import Door
+from presproxy.server.core import Core, Step
+from presproxy.server.decide import Decider
+from presproxy.server.events import EventPackages
+from presproxy.server.house import House
+from presproxy.server.identify import Identifier
+from presproxy.server.journal import Journal
+from presproxy.server.keeping import Keeper
+from presproxy.server.publish import PublishStep
+from presproxy.server.register import RegisterStep
+from presproxy.server.simple import NotifyStep, OptionsStep
+from presproxy.server.subscribe import SubscribeStep
+from presproxy.service.background import run
+from presproxy.service.server import PresenceServer, route_keepers
+from presproxy.sip.flow import Address, Flow
+from presproxy.sip.tokens import Tokens
+from presproxy.trace import Tap
+from presproxy.transaction.client import ClientTransaction, TransactionUser
+from presproxy.transaction.layer import TransactionLayer
+from presproxy.transport.connections import Connections
+from presproxy.transport.hop import Hop
+from presproxy.transport.stream import StreamLimits
+
+#: What a user agent may ask for, in the order Allow names it.
+METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS")
+
+#: Option tags of Require that are understood (RFC 3327).
+EXTENSIONS = ("path",)
+
+#: Seconds between two looks at the timers of transactions, which need no finer.
+_TURN = 0.05
+
+#: Seconds between two looks at what has expired.
+_SWEEP = 1.0
+
+#: Seconds after which a contact ACL that failed is asked again.
+_ASK_AGAIN = 30.0
+
+#: Seconds granted to who names none, and at the most.
+_GRANTED, _GRANTED_AT_MOST = 3600, 86400
+
+#: Subscriptions found at a start that are decided about before the reactor breathes.
+_PAGE = 200
+
+
+def build(
+    plan: Plan,
+    reactor: Any,
+    *,
+    tap: Tap | None = None,
+    now: Callable[[], float] = time.time,
+    ticks: Callable[[], float] = time.monotonic,
+) -> PresenceServer:
+    """
+    Build the whole house from a plan, opening nothing.
+
+    ``now`` is the wall clock, which expiries are kept by; ``ticks`` one that never goes
+    back, for transactions and latencies.
+    """
+    configuration = plan.configuration
+    limits = configuration.limits
+    metrics = Metrics()
+    tokens = Tokens(os.urandom)
+    guards = _Guards(metrics, reactor, limits.plugin_wait)
+    granted = Bounds(configuration.min_expires, _GRANTED, _GRANTED_AT_MOST)
+
+    # What is lasting.
+    journal = Journal(
+        plan.storage.plugin,
+        ticks,
+        metrics.histogram("commit_seconds", "How long commits took."),
+        metrics.counter("commit_failures", "Commits that failed."),
+        metrics.counter("commit_defects", "Commits that went wrong by our own fault."),
+    )
+    keeper = Keeper(journal, route_keepers(plan))
+
+    # What is there and who is told of it, which knows nothing of SIP.
+    resources = Resources(
+        {name: guards.of("package", name, each) for name, each in plan.packages.items()}
+    )
+    fanout = FanOut(
+        {named.name: named.plugin for named in plan.notifiers},
+        lambda act: reactor.callLater(0, act),
+        metrics.counter("notifier_failures", "Notices that a notifier did not take."),
+    )
+    agent = PresenceAgent(
+        resources,
+        fanout,
+        Visitors(),
+        now,
+        ticks,
+        reactor.callLater,
+        lambda subscription: _gone(keeper, subscription, now()),
+    )
+    compositor = Compositor(
+        resources,
+        agent.changed,
+        lambda: EntityTag(tokens.entity_tag()),
+        tokens.tag,
+        limits.publications_of_one,
+        limits.publications,
+    )
+    locations = Locations(limits.contacts_of_one, limits.registrations)
+    decider = Decider(guards.each("acl", plan.acl), agent, keeper.keep, run)
+    _measure(metrics, agent, compositor, locations)
+
+    # Requests, from the wire to the steps.
+    domains = frozenset(configuration.domains)
+    packages = EventPackages(plan.packages, domains)
+    steps: dict[str, Step] = {
+        "PUBLISH": PublishStep(
+            packages, resources, compositor, journal, granted, limits.body, now
+        ),
+        "SUBSCRIBE": SubscribeStep(
+            packages,
+            agent,
+            decider,
+            journal,
+            keeper,
+            tokens,
+            granted,
+            limits.subscriptions_of_one,
+            limits.subscriptions,
+            now,
+        ),
+        "NOTIFY": NotifyStep(),
+        "REGISTER": RegisterStep(
+            packages, locations, journal, plan.storage.plugin, granted, now
+        ),
+        "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
+    }
+    layer = TransactionLayer(metrics=metrics)
+    core = Core(
+        layer,
+        Door(METHODS, EXTENSIONS),
+        Identifier(guards.each("auth", plan.auth), domains),
+        steps,
+        tokens,
+        ticks,
+        metrics,
+    )
+    connections = Connections(
+        reactor,
+        core.receive,
+        tap=tap,
+        metrics=metrics,
+        limits=StreamLimits(
+            connections=limits.connections,
+            per_peer=limits.connections_of_one,
+            idle=limits.idle,
+        ),
+        advertised=configuration.advertise,
+        now=now,
+    )
+    for named in plan.notifiers:
+        if isinstance(named.plugin, SipNotifier):
+            named.plugin.connect(_Wire(layer, connections), tokens, ticks)
+
+    house = House(
+        reactor,
+        domains,
+        metrics,
+        plan.storage.plugin,
+        agent,
+        decider,
+        keeper,
+        tokens,
+        granted,
+        now,
+    )
+    return PresenceServer(
+        plan,
+        reactor,
+        metrics,
+        core,
+        connections,
+        journal,
+        decider,
+        agent,
+        compositor,
+        locations,
+        house,
+    )
+
+
+@attrs.frozen(eq=False)
+class _Guards:
+    """Puts plugins behind guards; ``wait`` is how many seconds one may take to answer."""
+
+    metrics: Metrics
+    reactor: Any
+    wait: float
+
+    def of(self, kind: Kind, name: str, plugin: Any) -> Guard[Any]:
+        """Guard one plugin."""
+        return Guard(kind, name, plugin, self.metrics, self.reactor, self.wait)
+
+    def each(self, kind: Kind, plugins: Sequence[Named[Any]]) -> list[Guard[Any]]:
+        """Guard some plugins, in their order."""
+        return [self.of(kind, named.name, named.plugin) for named in plugins]
+
+
+def _gone(keeper: Keeper, subscription: Subscription, now: float) -> None:
+    """A subscription ended; the record of one that expired goes by itself."""
+    if subscription.version and subscription.expires_at > now:
+        run(keeper.forget(subscription))
+
+
+def _measure(
+    metrics: Metrics,
+    agent: PresenceAgent,
+    compositor: Compositor,
+    locations: Locations,
+) -> None:
+    metrics.gauge("subscriptions", "Subscriptions alive.", lambda: len(agent))
+    metrics.gauge("publications", "Publications alive.", lambda: len(compositor))
+    metrics.gauge("registrations", "Users registered.", lambda: len(locations))
+    metrics.gauge(
+        "notices_waiting",
+        "Slices of watchers that wait to be told.",
+        lambda: len(agent.fanout),
+    )
+
+
+@attrs.frozen(eq=False)
+class _Wire:
+    """What a notifier sends with."""
+
+    layer: TransactionLayer
+    connections: Connections
+
+    def send(
+        self,
+        method: str,
+        data: bytes,
+        branch: str | bytes,
+        flow: Flow,
+        user: TransactionUser,
+        now: float,
+    ) -> ClientTransaction:
+        """See `Wire`."""
+        return self.layer.send(method, data, branch, flow, user, now)
+
+    async def flow_to(self, uri: str, peer: Address | None) -> Flow:
+        """See `Wire`."""
+        if peer is not None:
+            return await self.connections.flow_by(Hop("udp", *peer))
+        return await self.connections.flow_to(uri)
