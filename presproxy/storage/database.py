@@ -45,9 +45,12 @@ _READ = f"SELECT {_COLUMNS} FROM record WHERE owner = ?"
 
 #: A scan and a sweep walk through the rows as they lie in the file, since a cold disk
 #: reads a million that way in seconds, and by the index of keys in minutes.
-_SLICE_END = (
-    f"SELECT max(id) FROM (SELECT id FROM record WHERE id > ? ORDER BY id LIMIT {PAGE})"
-)
+_SLICE_END = f"""
+SELECT max(id) FROM (
+    SELECT id FROM record WHERE id > ? AND id <= ? ORDER BY id LIMIT {PAGE})
+"""
+
+_NEWEST = "SELECT max(id) FROM record"
 
 _PAGE = f"""
 SELECT {_COLUMNS} FROM record
@@ -84,6 +87,18 @@ def _row(change: Change, now: float) -> _Row:
         change.node,
         change.payload,
     )
+
+
+@attrs.frozen
+class Walk:
+    """A way through all rows: where the next step begins, and where the last ends."""
+
+    last: int
+    after: int = 0
+
+    def further(self, end: int) -> Walk | None:
+        """Give the way from ``end``, None when that is all."""
+        return Walk(self.last, end) if end < self.last else None
 
 
 @attrs.define(eq=False)
@@ -149,21 +164,31 @@ class Database:
             connection.execute("COMMIT")
         return records
 
-    def page(
-        self, kind: str, node: str | None, after: int
-    ) -> tuple[list[Record], int | None]:
-        """Read the next records of a kind, perhaps none; say after which to go on."""
+    def newest(self) -> int:
+        """Give the place of the last record there is now: where a walk may end."""
         with self._engine() as connection:
-            (end,) = connection.execute(_SLICE_END, (after,)).fetchone()
-            rows = connection.execute(_PAGE, (after, end, kind, node, node))
-            return [Record(*row) for row in rows], end
+            (newest,) = connection.execute(_NEWEST).fetchone()
+        return newest or 0
 
-    def sweep(self, after: int, before: float) -> tuple[int, int | None]:
-        """Take away the next of what ended before a moment: how many, and where to go on."""
+    def page(
+        self, kind: str, node: str | None, walk: Walk
+    ) -> tuple[list[Record], Walk | None]:
+        """Read the next records of a kind, perhaps none, and say how to go on."""
         with self._engine() as connection:
-            (end,) = connection.execute(_SLICE_END, (after,)).fetchone()
-            swept = connection.execute(_SWEEP, (after, end, before)).rowcount
-        return swept, end
+            end = self._end_of_slice(connection, walk)
+            rows = connection.execute(_PAGE, (walk.after, end, kind, node, node))
+            return [Record(*row) for row in rows], walk.further(end)
+
+    def sweep(self, before: float, walk: Walk) -> tuple[int, Walk | None]:
+        """Take away the next of what ended before a moment: how many, and how to go on."""
+        with self._engine() as connection:
+            end = self._end_of_slice(connection, walk)
+            swept = connection.execute(_SWEEP, (walk.after, end, before)).rowcount
+        return swept, walk.further(end)
+
+    def _end_of_slice(self, connection: sqlite3.Connection, walk: Walk) -> int:
+        (end,) = connection.execute(_SLICE_END, (walk.after, walk.last)).fetchone()
+        return walk.last if end is None else int(end)
 
     def _write_one_by_one(
         self,

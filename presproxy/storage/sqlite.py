@@ -17,7 +17,7 @@ from presproxy.metrics import Counter, Histogram
 from presproxy.model.record import Change, Record, Snapshot
 from presproxy.storage.alone import Alone
 from presproxy.storage.committer import GroupCommitter
-from presproxy.storage.database import Database
+from presproxy.storage.database import Database, Walk
 from presproxy.storage.lock import FileLock
 from presproxy.storage.records import GRACE
 from presproxy.storage.sweeping import Sweeping
@@ -100,22 +100,24 @@ class SqliteStorage(Alone):
     async def scan(
         self, kind: str, node: str | None = None
     ) -> AsyncIterator[Sequence[Record]]:
-        after: int | None = 0
-        while after is not None:
-            records, after = await self._committer.run(
-                self._database.page, kind, node, after
+        walk: Walk | None = await self._walk()
+        while walk is not None:
+            records, walk = await self._committer.run(
+                self._database.page, kind, node, walk
             )
             if records:
                 yield records
 
     async def _sweep(self) -> AsyncIterator[int]:
         before = self._house.now() - GRACE
-        after: int | None = 0
-        while after is not None:
-            count, after = await self._committer.run(
-                self._database.sweep, after, before
-            )
+        walk: Walk | None = await self._walk()
+        while walk is not None:
+            count, walk = await self._committer.run(self._database.sweep, before, walk)
             yield count
+
+    async def _walk(self) -> Walk:
+        """Begin a way through the records there are now, and not those to come."""
+        return Walk(await self._committer.run(self._database.newest))
 
     def _count(self) -> None:
         metrics = self._house.metrics
