@@ -36,7 +36,8 @@ class Connections:
 
     ``receive`` gets each whole message, ``closed`` each stream that ended.
     ``advertised`` is the host, or host and port, by which peers reach us when it is not
-    the one we see ourselves.  ``share`` lets several processes listen on one port.
+    the one we see ourselves.  ``share`` lets several processes listen on one port;
+    ``stun`` tells user agents that ask for it by UDP the address they come from.
     ``now`` tells the moment on the wall clock.
     """
 
@@ -52,6 +53,7 @@ class Connections:
         locator: Locator | None = None,
         advertised: str | None = None,
         share: bool = False,
+        stun: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         tap = Tap() if tap is None else tap
@@ -61,6 +63,7 @@ class Connections:
         self._locator = Locator.of_system(reactor) if locator is None else locator
         self._advertised = advertised
         self._share = share
+        self._stun = stun
         self._datagrams = Traffic("udp", receive, tap=tap, metrics=metrics, now=now)
         self._streams = Streams(
             Traffic("tcp", receive, closed, tap=tap, metrics=metrics, now=now),
@@ -158,7 +161,7 @@ class Connections:
     # --- Within
 
     def _adopt_udp(self, bound: Any, end: OurEnd) -> None:
-        transport = UdpTransport(self._datagrams, end, self._metrics)
+        transport = UdpTransport(self._datagrams, end, self._metrics, stun=self._stun)
         port = self._reactor.adoptDatagramPort(
             bound.fileno(), bound.family, transport, maxPacketSize=LARGEST_DATAGRAM
         )

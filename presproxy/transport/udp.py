@@ -8,6 +8,7 @@ again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from socket import AddressFamily
@@ -18,6 +19,7 @@ from twisted.internet.protocol import DatagramProtocol
 from presproxy.metrics import Counter, Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.transport.ends import OurEnd, family_of
+from presproxy.transport.stun import FIRST_OF_SIP, binding_response
 from presproxy.transport.traffic import Traffic
 
 #: The most a datagram can hold; Twisted cuts it to 8,192 octets when not told.
@@ -100,13 +102,16 @@ class UdpTransport(DatagramProtocol):
     One datagram socket.
 
     Give it to `IReactorSocket.adoptDatagramPort` with a ``maxPacketSize`` of
-    `LARGEST_DATAGRAM`.
+    `LARGEST_DATAGRAM`.  With ``stun``, peers that ask for their address are told it.
     """
 
     transport: Any  # Twisted's UDP port; no interface of it names the socket
 
-    def __init__(self, traffic: Traffic, end: OurEnd, metrics: Metrics) -> None:
+    def __init__(
+        self, traffic: Traffic, end: OurEnd, metrics: Metrics, *, stun: bool = False
+    ) -> None:
         self.end = end
+        self._stun = stun
         self.is_open = False
         self._traffic = traffic
         self._sendto: Callable[[bytes, Address], Any] = _not_started
@@ -130,10 +135,17 @@ class UdpTransport(DatagramProtocol):
 
     def datagramReceived(self, data: bytes, address: Address) -> None:
         """Hand on one datagram."""
-        if len(data) <= _KEEPALIVE:
-            self._keepalives.value += 1
-            return
-        self._traffic.take(data, UdpFlow(self, address))
+        if len(data) <= _KEEPALIVE or data[0] < FIRST_OF_SIP:
+            self._keep_awake(data, address)
+        else:
+            self._traffic.take(data, UdpFlow(self, address))
+
+    def _keep_awake(self, data: bytes, address: Address) -> None:
+        self._keepalives.value += 1
+        response = binding_response(data, address) if self._stun else None
+        if response is not None:
+            with suppress(OSError):
+                self._sendto(response, address)
 
     def flow_to(self, peer: Address) -> UdpFlow:
         """Give the flow to an address, which must be a literal of the socket's family."""
