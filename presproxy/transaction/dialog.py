@@ -214,9 +214,11 @@ class Dialog:
 
     def _render(self, method: str, flow: Flow, contact: str) -> Head:
         uri, routes = self._addressed()
+        # On a stream the response comes back by it anyhow (RFC 3581 §1).
+        rport = "" if flow.reliable else ";rport"
         top = (
             f"{method} {uri} SIP/2.0\r\n"
-            f"Via: SIP/2.0/{flow.transport} {flow.sent_by};rport;branch="
+            f"Via: SIP/2.0/{flow.transport} {flow.sent_by}{rport};branch="
         )
         lines = [
             "",

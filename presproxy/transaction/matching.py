@@ -75,7 +75,7 @@ def way_back(request: Request, flow: Flow, *, to_source: bool = False) -> Flow:
     if asked or via.host.strip("[]") != peer:
         # The zone of a link-local address is ours and nothing to the peer.
         request.stamp(peer.partition("%")[0], port if asked else None)
-    if flow.reliable or asked or to_source or via.branch is None:
-        return flow
     wanted = via.port or _DEFAULT_PORT
-    return flow if wanted == port else flow.towards((peer, wanted))
+    if wanted == port or asked or to_source or flow.reliable or via.branch is None:
+        return flow
+    return flow.towards((peer, wanted))
