@@ -36,8 +36,18 @@ class Options(usage.Options):
             None,
             "Where state is kept [default: sqlite:path=presproxy.db]",
         ],
-        ["http", None, None, "[default: tcp:8080:interface=127.0.0.1]"],
-        ["min-expires", None, None, "Seconds; less is answered 423 [default: 60]"],
+        [
+            "http",
+            None,
+            None,
+            "Where HTTP is spoken [default: tcp:8080 on the loopback]",
+        ],
+        [
+            "min-expires",
+            None,
+            None,
+            "The shortest interval granted, in seconds [default: 60]",
+        ],
     ]
 
     def command_line(self) -> CommandLine:
@@ -55,15 +65,13 @@ class Options(usage.Options):
         )
 
     def opt_listen(self, where: str) -> None:
-        """udp:5060, or tcp:5060:interface=127.0.0.1; again for more [default: udp:5060
-        and tcp:5060 on the loopback]"""
+        """udp:5060, tcp:5060:interface=127.0.0.1; again for more [default: loopback]"""
         self._one_more("listen", where)
 
     opt_l = opt_listen
 
     def opt_domain(self, name: str) -> None:
-        """A domain served here; again for more [default: this host's name, localhost and
-        the addresses listened on]"""
+        """A domain served here; again for more [default: this host's names]"""
         self._one_more("domain", name)
 
     opt_d = opt_domain
