@@ -8,6 +8,9 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -24,11 +27,11 @@ class Algorithm(enum.Enum):
     SHA_512_256 = "SHA-512-256"
 
 
-#: As `hashlib` calls them.
-_HASHES = {
-    Algorithm.MD5: "md5",
-    Algorithm.SHA_256: "sha256",
-    Algorithm.SHA_512_256: "sha512_256",
+#: The last has no function of its own.  Any: their type has no public name.
+_HASHES: dict[Algorithm, Callable[..., Any]] = {
+    Algorithm.MD5: hashlib.md5,
+    Algorithm.SHA_256: hashlib.sha256,
+    Algorithm.SHA_512_256: partial(hashlib.new, "sha512_256"),
 }
 _BY_NAME = {algorithm.value: algorithm for algorithm in Algorithm}
 
@@ -38,6 +41,10 @@ _auth_param = re.compile(
     rf"[ \t]*(?:({grammar.TOKEN})[ \t]*=[ \t]*"
     rf'({grammar.QUOTED_STRING}|[^\s,"]*)[ \t]*)?(?:,|$)'
 ).match
+#: The usual case: no space before a comma, and no quoted pairs.
+_quick_params = re.compile(
+    rf'(({grammar.TOKEN})=(?:"([^"\\]*)"|([^\s,"]+))(?:,[ \t]*|$))'
+).findall
 _count = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch
 _extended = re.compile(r"utf-8'[^']*'([^'\s]*)", re.IGNORECASE).fullmatch
 
@@ -87,7 +94,8 @@ def _hash(algorithm: Algorithm, text: str) -> str:
 
 
 def _hash_bytes(algorithm: Algorithm, data: bytes) -> str:
-    return hashlib.new(_HASHES[algorithm], data, usedforsecurity=False).hexdigest()
+    digest: str = _HASHES[algorithm](data, usedforsecurity=False).hexdigest()
+    return digest
 
 
 # --- Credentials
@@ -260,8 +268,20 @@ def _parse_digest(name: str, text: str) -> dict[str, str] | None:
     scheme = _scheme(text)
     if scheme is None or scheme[1].lower() != "digest":
         return None
+    return _quickly(text, scheme.end()) or _thoroughly(name, text, scheme.end())
+
+
+def _quickly(text: str, position: int) -> dict[str, str] | None:
+    # In half the time of the other.  None leaves it to that one: what was found does not
+    # reach from end to end, or a name was found twice.
+    params = _quick_params(text, position)
+    found = {name.lower(): quoted or bare for _, name, quoted, bare in params}
+    reached = position + sum([len(param[0]) for param in params])
+    return found if reached == len(text) and len(found) == len(params) else None
+
+
+def _thoroughly(name: str, text: str, position: int) -> dict[str, str]:
     found: dict[str, str] = {}
-    position = scheme.end()
     while position < len(text):
         match = _auth_param(text, position)
         if match is None:
