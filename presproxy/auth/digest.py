@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Callable, Collection, Sequence
-from itertools import chain
 from pathlib import Path
 
 import attrs
@@ -195,7 +194,7 @@ class DigestAuthenticator:
         algorithm is taken is the only one looked at, so a request is one guess.
         """
         found, mistake = None, None
-        for text in chain.from_iterable(map(request.get_all, _FIELDS)):
+        for text in (*request.get_all(_FIELDS[0]), *request.get_all(_FIELDS[1])):
             try:
                 credentials = parse_credentials(text)
             except MalformedField as error:

@@ -24,6 +24,8 @@ _State = tuple[int, int, int]
 
 _OTHERS = 0o077
 
+_Found = tuple[User, str]
+
 
 @attrs.define(eq=False)
 class Directory:
@@ -37,6 +39,10 @@ class Directory:
     path: Path
     seconds: Callable[[], float]
     _users: dict[tuple[str, str], User] = attrs.field(init=False, factory=dict)
+    #: What was asked for and found, as most requests are of the same few users.
+    _found: dict[tuple[str, str, Algorithm], _Found] = attrs.field(
+        init=False, factory=dict
+    )
     _state: _State | None = attrs.field(init=False, default=None)
     _look_at: float = attrs.field(init=False, default=0.0)
 
@@ -51,9 +57,7 @@ class Directory:
                 path=self.path,
             )
 
-    def find(
-        self, username: str, realm: str, algorithm: Algorithm
-    ) -> tuple[User, str] | None:
+    def find(self, username: str, realm: str, algorithm: Algorithm) -> _Found | None:
         """
         Give a user and the digest of his name, realm and password.
 
@@ -61,13 +65,19 @@ class Directory:
         """
         if self.seconds() >= self._look_at:
             self._look()
+        asked = (username, realm, algorithm)
+        found = self._found.get(asked)
+        if found is None:
+            found = self._search(username, realm, algorithm.value)
+            if found is not None:
+                self._found[asked] = found
+        return found
+
+    def _search(self, username: str, realm: str, name: str) -> _Found | None:
         user = self._users.get((username, realm))
-        name = algorithm.value
         if user is None:
-            before, at, domain = username.rpartition("@")
-            if not at or domain != realm:
-                return None
-            user = self._users.get((before, realm))
+            username, _, domain = username.rpartition("@")
+            user = self._users.get((username, realm)) if domain == realm else None
             name += WHOLE
         digest = user and user.digest(name)
         return (user, digest) if user and digest else None
@@ -84,6 +94,7 @@ class Directory:
             # Kept also if it cannot be read: once is enough to say so.
             self._state = state
             self._users = _by_name(read_users(self.path))
+            self._found.clear()
         except FileNotFoundError:
             self._missing()
         except (ConfigurationMistakes, OSError) as error:
