@@ -14,7 +14,6 @@ from presproxy import __version__
 from presproxy.config import CommandLine
 from presproxy.tap import Options, makeService
 
-
 RUN = "from twisted.scripts.twistd import run; run()"
 
 

@@ -10,7 +10,7 @@ import attrs
 from presproxy.extend.build import UnloadablePlugin, load, options_by_name
 from presproxy.extend.find import Catalogue, NameTaken
 from presproxy.extend.maker import Kind
-from presproxy.extend.options import Option, type_in_words, value_in_words
+from presproxy.extend.options import Option, value_in_words
 
 _WIDTH = 78
 
@@ -54,7 +54,7 @@ def _entry(catalogue: Catalogue, kind: Kind, name: str) -> str:
 
 
 def _option(option: Option) -> str:
-    name = f"  {option.name} ({type_in_words(option.type)}; {_default(option)})"
+    name = f"  {option.name} ({option.type_in_words}; {_default(option)})"
     return "\n".join([name, *wrap(option.help, _WIDTH, **_indented(6, 6))])
 
 

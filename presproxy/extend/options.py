@@ -52,6 +52,14 @@ class Option:
         """Whether it must be given."""
         return self.default is attrs.NOTHING
 
+    @property
+    def type_in_words(self) -> str:
+        """What a value looks like, or which there are."""
+        choices = getattr(self.field.validator, "options", None)
+        if isinstance(choices, Collection) and choices:
+            return " | ".join(map(value_in_words, choices))
+        return type_in_words(self.type)
+
     def read(self, value: Any) -> Any:
         """
         Make a value of the option's type, and let its field judge it.
@@ -76,6 +84,9 @@ class Option:
             validator(None, self.field, value)
         except AttributeError:
             return
+        except ValueError as error:
+            # Those of attrs carry the field and more behind the words.
+            raise ValueError(*error.args[:1]) from error
 
 
 def options_of(plugin: type) -> tuple[Option, ...]:

@@ -149,3 +149,30 @@ def test_a_fields_own_validator_judges_what_was_read():
 
     with pytest.raises(ValueError, match="must be >= 1"):
         options_of(Bounded)[0].read("0")
+
+
+def test_a_validator_that_names_choices_is_told_as_such():
+    @attrs.define
+    class Chosen:
+        strangers: str = option(
+            "What they get.", validator=attrs.validators.in_(("allow", "block"))
+        )
+
+    [strangers] = options_of(Chosen)
+
+    assert strangers.type_in_words == "allow | block"
+    with pytest.raises(ValueError, match=r"^'strangers' must be in .* \(got 'x'\)$"):
+        strangers.read("x")
+
+
+def test_a_validator_that_wants_the_plugin_waits_until_there_is_one():
+    def validate(plugin, field, value):
+        if value > plugin.most:
+            raise ValueError("too much")
+
+    @attrs.define
+    class Dependent:
+        size: int = option("How large.", validator=validate)
+        most: int = option("How large at most.", default=3)
+
+    assert options_of(Dependent)[0].read("5") == 5
