@@ -19,7 +19,8 @@ FLOORS = (
     {"events", "packages", "lync", "xcap"},
     {"auth", "acl", "storage", "notify"},
     {"server", "http"},
-    {"config", "service"},
+    {"config"},
+    {"service"},
     {"tap", "cli", "testing", "plugins"},
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
