@@ -14,11 +14,14 @@ import socket
 from collections.abc import Iterator
 
 import attrs
+from twisted.logger import Logger
 
 from presproxy.errors import PresproxyError
 from presproxy.sip.flow import Address
 from presproxy.transport.ends import family_of
 from presproxy.transport.where import Where
+
+_log = Logger()
 
 #: Octets for datagrams that wait to be read: some 3,000 of a kilobyte, the burst of
 #: 200s after a large fan-out.  Linux grants less unless ``net.core.rmem_max`` allows it.
@@ -92,6 +95,7 @@ def notice_silence(stream: socket.socket) -> None:
 def _bind_all(where: Where, share: bool) -> list[socket.socket]:
     port = where.port
     missing: OSError | None = None
+    left_out = ""
     with _closing_on_error() as bound:
         for host in where.addresses:
             try:
@@ -99,11 +103,17 @@ def _bind_all(where: Where, share: bool) -> list[socket.socket]:
             except OSError as error:
                 if error.errno not in _NO_SUCH_FAMILY:
                     raise
-                missing = error
+                missing, left_out = error, host
             else:
                 port = address_of(bound[-1])[1]
         if missing and not bound:
             raise missing
+        if missing:
+            _log.info(
+                "{where}: {left_out} is left out, which this host does not have",
+                where=where,
+                left_out=left_out,
+            )
         return bound
 
 
