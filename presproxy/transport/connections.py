@@ -19,7 +19,12 @@ from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
 from presproxy.transport.calling import Caller
-from presproxy.transport.ends import OurEnd, family_of, local_host_towards
+from presproxy.transport.ends import (
+    OurEnd,
+    family_of,
+    is_literal,
+    local_host_towards,
+)
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.locate import Locator
 from presproxy.transport.sockets import address_of, bind
@@ -141,6 +146,8 @@ class Connections:
 
     async def flow_by(self, hop: Hop) -> Flow:
         """Give a flow to one hop; raises `Unreachable` and `LimitReached`."""
+        if not is_literal(hop.host):
+            raise Unreachable(str(hop), f"{hop.host!r} is no address")
         if hop.transport == "udp":
             return self._udp_towards(hop).flow_to(hop.address)
         flow = self._streams.find(hop.address)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 
 import attrs
@@ -28,6 +29,16 @@ _FOR = 60.0
 def family_of(host: str) -> socket.AddressFamily:
     """The address family of a literal address, without brackets."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+@lru_cache(maxsize=4096)
+def is_literal(host: str) -> bool:
+    """Whether a host is an address and no name; an IPv6 one without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def sent_by(host: str, port: int) -> str:

@@ -76,21 +76,22 @@ class Locator:
             places = [(asked or transports[0], name, uri.port or _PORT)]
         else:
             places = await self._services(name, asked, transports)
-        hops: list[Hop] = []
-        why = ""
-        for transport, host, port in places:
-            addresses, why_none = own, ""
-            if not own:
-                addresses = await self.names.in_hosts(host)
-            if not addresses:
-                addresses, why_none = await self.names.addresses(host)
-            why = why or why_none
-            hops += (Hop(transport, address, port) for address in _usable(addresses))
+        found = await together(self._addresses(host) for _, host, _ in places)
+        hops = [
+            Hop(transport, address, port)
+            for (transport, _, port), (addresses, _) in zip(places, found, strict=True)
+            for address in _usable(addresses)
+        ]
         if not hops:
+            why = found[0][1] if found else f"{name} says it has no such service"
             raise Unreachable(
                 str(uri), why or f"{name} has no address that can be used"
             )
         return hops[:_MOST_HOPS]
+
+    async def _addresses(self, host: str) -> tuple[Sequence[str], str]:
+        own = await self.names.in_hosts(host)
+        return (own, "") if own else await self.names.addresses(host)
 
     async def _services(
         self, name: str, asked: str | None, transports: Sequence[str]
@@ -98,14 +99,15 @@ class Locator:
         """Give transports, hosts and ports, by NAPTR and SRV; or what they default to."""
         named = await self._service_names(name, asked, transports)
         answers = await together(self.names.services(service) for _, service in named)
+        left = [asked] if asked is not None else list(transports)
         for (transport, _), servers in zip(named, answers, strict=True):
-            if len(servers) == 1 and servers[0].target in ("", "."):
+            if [server.target for server in servers] in ([""], ["."]):
                 # RFC 2782: the service is decidedly not available at this domain.
-                continue
-            if servers:
+                left.remove(transport)
+            elif servers:
                 chosen = in_order(servers, self.random)[:_MOST_SERVICES]
                 return [(transport, each.target, each.port) for each in chosen]
-        return [(asked or transports[0], name, _PORT)]
+        return [(transport, name, _PORT) for transport in left[:1]]
 
     async def _service_names(
         self, name: str, asked: str | None, transports: Sequence[str]

@@ -49,6 +49,9 @@ _FAILURES = (
     OSError,
 )
 
+#: Stands where a type of record would, for what the hosts file says.
+_IN_HOSTS = 0
+
 _METHODS = {
     dns.A: "lookupAddress",
     dns.AAAA: "lookupIPV6Address",
@@ -119,14 +122,14 @@ class Names:
             return ("127.0.0.1", "::1")
         if self._hosts is None or not is_domain(name):
             return ()
-        found: list[str] = []
-        for kind in (dns.A, dns.AAAA):
-            try:
-                answers, _, _ = await getattr(self._hosts, _METHODS[kind])(name)
-            except _FAILURES:
-                continue
-            found += _addresses(answer.payload for answer in answers)
-        return found
+        key = (_IN_HOSTS, name.lower())
+        known = self._known.get(key)
+        if known is None or self._clock.seconds() >= known.until:
+            found = [*await self._read_hosts(dns.A, name)]
+            found += await self._read_hosts(dns.AAAA, name)
+            known = _Answer(tuple(found), self._clock.seconds() + _NOTHING)
+            self._remember(key, known)
+        return known.records
 
     async def addresses(self, name: str) -> tuple[Sequence[str], str]:
         """Give the addresses of a name, IPv4 first; or why there are none."""
@@ -157,6 +160,13 @@ class Names:
         ]
 
     # --- Within
+
+    async def _read_hosts(self, kind: int, name: str) -> Sequence[str]:
+        try:
+            answers, _, _ = await getattr(self._hosts, _METHODS[kind])(name)
+        except _FAILURES:
+            return ()
+        return _addresses(answer.payload for answer in answers)
 
     async def _ask(self, kind: int, name: str) -> _Answer:
         if not is_domain(name):

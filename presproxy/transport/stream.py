@@ -47,6 +47,8 @@ class StreamLimits:
     #: From a message's first octet to its last.  The 32 seconds of Timer F, after which
     #: nobody waits for the answer, less a little.
     message: float = 30.0
+    #: For a connection that we accepted to bring its first message or ping.
+    first: float = 60.0
     #: Without a word from the peer, unless `StreamFlow.keep` said longer.  User agents
     #: that want a connection kept send something every two minutes (RFC 5626 §4.4.1),
     #: Lync's every five.
@@ -56,6 +58,9 @@ class StreamLimits:
     closing: float = 5.0
     #: What may wait for a peer that reads slowly, besides what the system holds.
     unsent: int = 1024 * 1024
+    #: What all connections together may have half read or unsent.  Chosen: a thousandth
+    #: of what they could have each by itself.
+    buffered: int = 64 * 1024 * 1024
     message_size: Limits = attrs.field(factory=Limits)
     #: Messages handed on before others have their turn: two or three milliseconds.
     turn: int = 64
@@ -68,6 +73,7 @@ class Ending(enum.Enum):
     SLOW = "slow"
     UNREAD = "unread"
     BROKEN = "broken"
+    CROWDED = "crowded"
     STOPPED = "stopped"
 
 
@@ -95,6 +101,9 @@ class Keeper(Protocol):
 
     def closed(self, connection: StreamConnection) -> None:
         """Forget a connection which is gone."""
+
+    def buffer(self, octets: int) -> bool:
+        """Count more octets as half read or unsent, or fewer; whether there is room."""
 
 
 class StreamFlow(Flow):
@@ -139,14 +148,20 @@ class StreamConnection(TwistedProtocol):
     """
     One connection, accepted or opened by us.
 
-    ``name`` gives the sent-by for the local host of the connection.  As a producer
+    ``name`` gives the sent-by for the local address of the connection.  As a producer
     it is told by the transport when the peer reads too slowly, and holds back what is
     sent meanwhile.
     """
 
     transport: Any  # TCP or TLS; Twisted has no one interface for both
 
-    def __init__(self, keeper: Keeper, name: Callable[[Address], str]) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        name: Callable[[Address], str],
+        *,
+        is_accepted: bool = False,
+    ) -> None:
         self.state = State.OPEN
         self.flow: StreamFlow
         self._keeper = keeper
@@ -155,6 +170,8 @@ class StreamConnection(TwistedProtocol):
         self._waiting: deque[bytes] = deque()
         self._held: list[bytes] | None = None
         self._held_octets = 0
+        self._half_read = 0
+        self._is_strange = is_accepted
         self._heard_at = keeper.clock.seconds()
         self._begun_at: float | None = None
         self._keep_until = 0.0
@@ -185,10 +202,10 @@ class StreamConnection(TwistedProtocol):
         except StreamBroken as broken:
             self._break_off(broken)
             return
-        if messages or self._begun_at is None:
-            self._begun_at = now
-        if self._framer.is_idle:
-            self._begun_at = None
+        if messages or self._framer.keepalives:
+            self._is_strange = False
+        if self._half_read or not self._framer.is_idle:
+            self._note_half_read(len(data), bool(messages), now)
         self._hand_on(messages)
         if self._framer.keepalives and self.state is State.OPEN:
             self._write(_PONG * self._framer.keepalives)
@@ -207,14 +224,28 @@ class StreamConnection(TwistedProtocol):
     def connectionLost(self, reason: object = None) -> None:
         """Hand on what is left, then tell that the flow is gone."""
         self.state = State.CLOSED
-        self._held = None
+        self._keeper.buffer(-self._half_read - self._held_octets)
+        self._held, self._held_octets, self._half_read = None, 0, 0
         while self._waiting:
             self._keeper.traffic.take(self._waiting.popleft(), self.flow)
         self._keeper.closed(self)
 
+    def _note_half_read(self, octets: int, begins: bool, now: float) -> None:
+        before = self._half_read
+        if self._framer.is_idle:
+            self._begun_at, self._half_read = None, 0
+        elif begins or self._begun_at is None:
+            self._begun_at, self._half_read = now, octets
+        else:
+            self._half_read += octets
+        if not self._keeper.buffer(self._half_read - before):
+            self.close(Ending.CROWDED)
+
     def _hand_on(self, messages: list[bytes]) -> None:
-        take, flow = self._keeper.traffic.take, self.flow
-        if not self._waiting and len(messages) <= self._keeper.limits.turn:
+        if self._waiting:
+            self._waiting += messages
+        elif len(messages) <= self._keeper.limits.turn:
+            take, flow = self._keeper.traffic.take, self.flow
             for message in messages:
                 take(message, flow)
         else:
@@ -276,6 +307,7 @@ class StreamConnection(TwistedProtocol):
 
     def resumeProducing(self) -> None:
         """Let go of what was held: all before it is sent."""
+        self._keeper.buffer(-self._held_octets)
         held, self._held, self._held_octets = self._held, None, 0
         if held:
             self.transport.write(b"".join(held))
@@ -291,7 +323,9 @@ class StreamConnection(TwistedProtocol):
             return
         self._held.append(data)
         self._held_octets += len(data)
-        if self._held_octets > self._keeper.limits.unsent:
+        if not self._keeper.buffer(len(data)):
+            self.abort(Ending.CROWDED)
+        elif self._held_octets > self._keeper.limits.unsent:
             self.abort(Ending.UNREAD)
 
     # --- The end
@@ -301,7 +335,8 @@ class StreamConnection(TwistedProtocol):
         limits = self._keeper.limits
         if self._begun_at is not None and now >= self._begun_at + limits.message:
             return Ending.SLOW
-        if now >= max(self._heard_at + limits.idle, self._keep_until):
+        idle = limits.first if self._is_strange else limits.idle
+        if now >= max(self._heard_at + idle, self._keep_until):
             return Ending.IDLE
         return None
 

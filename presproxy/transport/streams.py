@@ -50,7 +50,9 @@ class Streams:
         self._connections: set[StreamConnection] = set()
         self._by_peer: dict[Address, StreamConnection] = {}
         self._per_source: Tally[str] = Tally()
-        self._emptied: Deferred[None] | None = None
+        self._is_stopping = False
+        self._emptied: Deferred[None] = Deferred()
+        self._buffered = 0
         self._looking = LoopingCall(self._look)
         self._looking.clock = clock
         self._name_metrics(metrics)
@@ -65,10 +67,10 @@ class Streams:
 
     async def stop(self) -> None:
         """End all connections, those to slow readers after `StreamLimits.closing`."""
+        self._is_stopping = True
         for connection in tuple(self._connections):
             connection.close(Ending.STOPPED)
         if self._connections:
-            self._emptied = Deferred()
             await self._emptied
         if self._looking.running:
             self._looking.stop()
@@ -82,7 +84,7 @@ class Streams:
 
     def refuses(self, host: str) -> str | None:
         """Why no connection from or to ``host`` may be added, if none may."""
-        if self._emptied is not None:
+        if self._is_stopping:
             return "stopped"
         if len(self._connections) >= self.limits.connections:
             return "total"
@@ -117,8 +119,13 @@ class Streams:
         if not self._per_source[source]:
             del self._per_source[source]
         self.traffic.end(connection.flow)
-        if self._emptied is not None and not self._connections:
+        if self._is_stopping and not (self._connections or self._emptied.called):
             self._emptied.callback(None)
+
+    def buffer(self, octets: int) -> bool:
+        """Count more octets as half read or unsent, or fewer; whether there is room."""
+        self._buffered += octets
+        return octets <= 0 or self._buffered <= self.limits.buffered
 
     def refused(self, why: str) -> None:
         """Count a connection that was not let in."""
@@ -137,6 +144,12 @@ class Streams:
             "connections_open",
             "Connections that are open.",
             lambda: float(len(self._connections)),
+            transport=transport,
+        )
+        metrics.gauge(
+            "connections_buffered",
+            "Octets that connections have half read or unsent.",
+            lambda: float(self._buffered),
             transport=transport,
         )
         self._ended: dict[Ending, Counter] = {
@@ -174,7 +187,7 @@ class _Accepting(Factory):
         if why is not None:
             self._streams.refused(why)
             return None
-        return StreamConnection(self._streams, self._end.seen_at)
+        return StreamConnection(self._streams, self._end.seen_at, is_accepted=True)
 
 
 def _source(host: str) -> str:

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
-from ipaddress import ip_address
-from socket import AddressFamily
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
 
 from presproxy.metrics import Counter, Metrics
 from presproxy.sip.flow import Address, Flow
-from presproxy.transport.ends import OurEnd, family_of
+from presproxy.transport.ends import OurEnd, family_of, is_literal
 from presproxy.transport.stun import FIRST_OF_SIP, binding_response
 from presproxy.transport.traffic import Traffic
 
@@ -64,7 +61,8 @@ class UdpFlow(Flow):
         """
         if peer == self.peer:
             return self
-        if _is_literal(peer[0], family_of(self._transport.end.bound[0])):
+        ours = family_of(self._transport.end.bound[0])
+        if is_literal(peer[0]) and family_of(peer[0]) is ours:
             return UdpFlow(self._transport, peer)
         return _Nowhere(self._transport, self, peer)
 
@@ -86,15 +84,6 @@ class _Nowhere(UdpFlow):
     def send(self, data: bytes) -> None:
         """Count a loss."""
         self._transport.lost.value += 1
-
-
-@lru_cache(maxsize=4096)
-def _is_literal(host: str, family: AddressFamily) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return family_of(host) is family
 
 
 class UdpTransport(DatagramProtocol):

@@ -265,7 +265,7 @@ class Accepted:
 def accept(house):
     """Make a connection whose socket is a `Wire`."""
 
-    def make(**limits) -> Accepted:
+    def make(is_accepted=False, **limits) -> Accepted:
         clock = Clock()
         traffic = Traffic(
             "tcp",
@@ -277,7 +277,9 @@ def accept(house):
         )
         streams = Streams(traffic, StreamLimits(**limits), clock, house.metrics)
         streams.start()
-        connection = StreamConnection(streams, lambda local: "192.0.2.9:5060")
+        connection = StreamConnection(
+            streams, lambda local: "192.0.2.9:5060", is_accepted=is_accepted
+        )
         wire = Wire()
         connection.makeConnection(wire)
         return Accepted(connection, wire, clock, streams)

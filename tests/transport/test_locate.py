@@ -85,6 +85,7 @@ ZONE = {
     "tcp-only.test": [a("192.0.2.4")],
     "_sip._udp.tcp-only.test": [srv(0, 0, 0, "")],
     "_sip._tcp.tcp-only.test": [srv(0, 0, 5060, "plain.test")],
+    "_sip._tcp.plain.test": [srv(0, 0, 0, "")],
     "group.test": [a("224.0.0.1"), a("0.0.0.0"), aaaa("ff02::1")],
     "half.test": [a("0.0.0.0"), a("192.0.2.5")],
 }
@@ -141,7 +142,7 @@ def locate(locator, target, *transports):
         ("sip:served.test:5060", ["udp:192.0.2.3:5060"]),
         ("sip:plain.test", ["udp:192.0.2.2:5060"]),
         ("sip:plain.test.", ["udp:192.0.2.2:5060"]),
-        ("sip:plain.test;transport=tcp", ["tcp:192.0.2.2:5060"]),
+        ("sip:half.test;transport=tcp", ["tcp:192.0.2.5:5060"]),
         ("sip:served.test", ["udp:192.0.2.1:5070", "udp:[2001:db8::1]:5070"]),
         (
             "sip:served.test;transport=tcp",
@@ -177,6 +178,7 @@ def test_only_transports_that_are_there_are_taken(locator):
         ("sip:[::]", "not the address of one host"),
         ("sip:255.255.255.255", "not the address of one host"),
         ("sip:group.test:5060", "no address that can be used"),
+        ("sip:plain.test;transport=tcp", "plain.test says it has no such service"),
         ("sip:nowhere.test", "there is no such name"),
         (f"sip:{'x' * 64}.test", "is no host"),
         (f"sip:x;maddr={'x.' * 130}test", "is no host"),

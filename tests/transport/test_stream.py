@@ -286,6 +286,69 @@ def test_whatever_is_heard_keeps_a_connection(heard, accept):
     assert accepted.wire.events == []
 
 
+def test_a_stranger_who_says_nothing_is_not_waited_for(accept):
+    accepted = accept(is_accepted=True, first=60.0)
+
+    accepted.pass_time(60)
+
+    assert accepted.wire.events == ["close"]
+
+
+@pytest.mark.parametrize("ping", [False, True], ids=["a message", "a ping"])
+def test_who_said_something_is_no_stranger(ping, accept, options):
+    accepted = accept(is_accepted=True, first=60.0)
+
+    accepted.receive(b"\r\n\r\n" if ping else options)
+    accepted.pass_time(300)
+
+    assert accepted.wire.events == []
+
+
+def test_what_is_half_read_is_bounded_for_all_together(accept, house, options):
+    accepted = accept(buffered=1_000)
+    half = options.replace(b"h: 0", b"h: 5000")
+
+    accepted.receive(half)
+    before = house.count("connections_buffered", transport="tcp")
+    accepted.receive(b"x" * 999)
+    accepted.connection.connectionLost()
+
+    assert before == len(half)
+    assert accepted.wire.events == ["close"]
+    assert house.count("connections_ended", transport="tcp", why="crowded") == 1
+    assert house.count("connections_buffered", transport="tcp") == 0
+
+
+def test_what_is_unsent_is_bounded_for_all_together(accept, house):
+    accepted = accept(buffered=1_000)
+    accepted.connection.pauseProducing()
+
+    accepted.flow.send(bytes(1_000))
+    before = house.count("connections_buffered", transport="tcp")
+    with pytest.raises(FlowClosed):
+        accepted.flow.send(b"more")
+    accepted.connection.connectionLost()
+
+    assert before == 1_000
+    assert accepted.wire.events == ["abort"]
+    assert house.count("connections_buffered", transport="tcp") == 0
+
+
+def test_what_is_read_and_sent_is_not_buffered_any_more(accept, house, options):
+    accepted = accept()
+
+    for octet in options:
+        accepted.receive(bytes([octet]))
+    accepted.receive(options + options[:50])
+    accepted.receive(options[50:])
+    accepted.connection.pauseProducing()
+    accepted.flow.send(b"an answer")
+    accepted.connection.resumeProducing()
+
+    assert house.messages == [options] * 3
+    assert house.count("connections_buffered", transport="tcp") == 0
+
+
 def test_a_flow_that_something_depends_on_is_kept(accept, options):
     accepted = accept(idle=600.0)
 
