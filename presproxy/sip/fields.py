@@ -245,11 +245,10 @@ def _read_name_address(name: str, text: str) -> tuple[str | None, str, Parameter
         if match is None:
             raise MalformedField(name, f"cannot be read: {text[:60]!r}")
         display, uri = None, match[1]
-    return (
-        display,
-        uri.rstrip(" \t"),
-        grammar.parse_parameters(name, text[match.end() :]),
-    )
+    uri = uri.strip(" \t")
+    if not uri:
+        raise MalformedField(name, "no URI between the brackets")
+    return display, uri, grammar.parse_parameters(name, text[match.end() :])
 
 
 # --- CSeq
@@ -268,7 +267,8 @@ class CSeq:
 
 def parse_cseq(text: str) -> CSeq:
     """Read a CSeq; its number is below 2**31."""
-    match = _cseq(text.strip(" \t"))
+    text = text.strip(" \t")
+    match = _cseq(text)
     if match is None:
         raise MalformedField("CSeq", f"cannot be read: {text[:60]!r}")
     number = int(match[1])

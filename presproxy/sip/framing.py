@@ -136,7 +136,8 @@ class Framer:
             )
         length = lengths.pop()
         if not length.isdigit():
-            raise self._broken(f"no Content-Length: {length[:60]!r}")
+            text = length[:60].decode("ascii", "replace")
+            raise self._broken(f"no Content-Length: {text!r}")
         if len(length) > 9 or int(length) > self._limits.body:
             raise self._broken(f"a body of more than {self._limits.body} bytes", 413)
         return int(length)

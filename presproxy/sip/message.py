@@ -57,7 +57,7 @@ _status_line = re.compile(
 #: As most user agents write it: no folding and no quotes before the branch, Via first.
 _to_peek = re.compile(
     rb"SIP/2\.0 ([1-6][0-9][0-9]) [^\r\n]*\r\n(?:Via|v|via|VIA): *SIP/2\.0/[A-Za-z]+ "
-    rb'[^;,"\s]+(?:;(?!branch=)[^;,"\s]*)*;branch=([^;,"\s]+)'
+    rb'[^;,"\s]+(?:;(?!(?i:branch))[^;,"\s]*)*;branch=([^;,"\s]+)'
 ).match
 _to_peek_method = re.compile(rb"\r\nCSeq: *[0-9]{1,9} +([A-Z]+)\r\n").search
 
@@ -430,7 +430,8 @@ def peek_response(data: bytes) -> tuple[int, bytes, bytes] | None:
     if start is None:
         return None
     method = _to_peek_method(data, start.end())
-    if method is None:
+    if method is None or data.find(b"\r\n\r\n", start.end(), method.end()) >= 0:
+        # None at all, or one in a body which is a message itself.
         return None
     status, branch = start.groups()
     return int(status), branch, method[1]
@@ -457,8 +458,8 @@ def build_response(
     """
     asked = request._fields
     to = asked["to"][0].strip(" \t")
-    if to_tag is not None and status > 100 and not _has_tag(request):
-        to = f"{to};tag={to_tag}"
+    if to_tag is not None and status > 100:
+        to = _tagged(request, to, to_tag)
     lines = [f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}"]
     lines += [f"Via: {via.strip()}" for via in asked["via"]]
     lines += (
@@ -493,9 +494,15 @@ def build_request(
     return write_message([f"{method} {uri} {VERSION}"], fields, body)
 
 
-def _has_tag(request: Request) -> bool:
+def _tagged(request: Request, text: str, tag: str) -> str:
     try:
-        return request.to.tag is not None
+        to = request.to
     except MalformedField:
         # It goes back as it came: whoever wrote it may still know it.
-        return True
+        return text
+    if to.tag is not None:
+        return text
+    if to.parameter("tag") is None and not text.endswith(";"):
+        return f"{text};tag={tag}"
+    others = tuple(each for each in to.parameters if each[0].lower() != "tag")
+    return str(attrs.evolve(to, parameters=(*others, ("tag", tag))))

@@ -32,3 +32,24 @@ def test_a_branch_does_not_tell_the_next(tokens):
 
     assert {len(word) for word in words} == {12}
     assert len(set(words)) == 2000
+
+
+def test_two_processes_have_other_branches():
+    source = random.Random(1).randbytes
+
+    assert Tokens(source).branch()[:23] != Tokens(source).branch()[:23]
+
+
+def test_all_others_come_from_the_source():
+    tokens = Tokens(lambda length: b"\xfb" * length)
+
+    assert tokens.tag() == "fb" * 8
+    assert tokens.call_id() == "fb" * 16
+    assert tokens.entity_tag() == "fb" * 12
+    assert tokens.nonce() == "-_v7-_v7-_v7-_v7-_v7-w"
+
+
+def test_all_are_tokens(tokens):
+    made = (tokens.tag, tokens.call_id, tokens.entity_tag, tokens.nonce)
+
+    assert all(grammar.is_token(make()) for make in made)

@@ -1,0 +1,744 @@
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from time import process_time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from presproxy.errors import MalformedField
+from presproxy.sip import grammar
+from presproxy.sip.fields import WILDCARD
+from presproxy.sip.head import LARGEST_HEAD, MOST_LINES
+from presproxy.sip.header import canonical
+from presproxy.sip.message import (
+    MalformedMessage,
+    Request,
+    Response,
+    build_request,
+    build_response,
+    parse_message,
+    peek_response,
+    salvage,
+)
+
+PUBLISH = b"""\
+PUBLISH sip:alice@example.test SIP/2.0\r
+Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKnashds8;rport\r
+Via: SIP/2.0/TCP phone.example.test;branch=z9hG4bKbelow\r
+Max-Forwards: 70\r
+From: "Alice" <sip:alice@example.test>;tag=a73k\r
+To: <sip:alice@example.test>\r
+Call-ID: 3848276298@192.0.2.10\r
+CSeq: 2 PUBLISH\r
+Contact: <sip:alice@192.0.2.10:5060>;q=0.5, "B, C" <sip:b@h>\r
+Contact: <sip:c@h>\r
+Route: <sip:one@h;lr>\r
+Record-Route: <sip:two@h;lr>, <sip:three@h;lr>\r
+Event: Presence;id=7\r
+Expires: 99999999999\r
+Require: Foo, bar\r
+k: EventList\r
+User-Agent: Example/1.0 (a, b)\r
+Content-Type: application/pidf+xml;charset="UTF-8"\r
+Content-Length: 4\r
+\r
+body"""
+OK = b"""\
+SIP/2.0 200 OK\r
+Via: SIP/2.0/UDP 192.0.2.1:5060;rport=5060;branch=z9hG4bK1;received=192.0.2.1\r
+From: <sip:presproxy.example.test>;tag=1\r
+To: <sip:alice@example.test>;tag=2\r
+Call-ID: a84b4c76e66710\r
+CSeq: 17 NOTIFY\r
+Content-Length: 0\r
+\r
+"""
+
+MESSAGES = [
+    PUBLISH,
+    OK,
+    *(
+        path.read_bytes()
+        for path in sorted((Path(__file__).parents[1] / "torture").glob("*.sip"))
+    ),
+]
+ATTRIBUTES = [
+    name for name in dir(Request) if not name.startswith("_") and name not in dir(dict)
+]
+tokens = st.from_regex(re.compile(grammar.TOKEN, re.ASCII), fullmatch=True)
+wire_text = st.binary(max_size=30).map(
+    lambda data: data.decode("utf-8", "surrogateescape")
+)
+values = wire_text.map(lambda text: re.sub(r"[\r\n\0]", "", text).strip(" \t"))
+
+
+@pytest.fixture
+def request_():
+    return parse_message(PUBLISH)
+
+
+def changed(old, new):
+    assert old in PUBLISH
+    return PUBLISH.replace(old, new)
+
+
+def why(data):
+    with pytest.raises(MalformedMessage) as caught:
+        parse_message(data)
+    return str(caught.value)
+
+
+# --- Requests and their fields
+
+
+def test_a_request_is_read(request_):
+    assert isinstance(request_, Request)
+    assert (request_.method, request_.uri) == ("PUBLISH", "sip:alice@example.test")
+    assert str(request_.request_uri) == "sip:alice@example.test"
+    assert request_.body == b"body"
+    assert repr(request_) == "<Request PUBLISH sip:alice@example.test>"
+
+
+def test_the_fields_have_names(request_):
+    assert str(request_.via) == (
+        "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKnashds8;rport"
+    )
+    assert [via.branch for via in request_.vias] == ["z9hG4bKnashds8", "z9hG4bKbelow"]
+    assert (request_.from_.display, request_.from_.tag) == ("Alice", "a73k")
+    assert request_.to.aor == "sip:alice@example.test"
+    assert request_.call_id == "3848276298@192.0.2.10"
+    assert (request_.cseq.number, request_.cseq.method) == (2, "PUBLISH")
+    assert request_.max_forwards == 70
+    assert [contact.uri for contact in request_.contacts] == [
+        "sip:alice@192.0.2.10:5060",
+        "sip:b@h",
+        "sip:c@h",
+    ]
+    assert [str(route) for route in request_.routes] == ["<sip:one@h;lr>"]
+    assert [str(route) for route in request_.record_routes] == [
+        "<sip:two@h;lr>",
+        "<sip:three@h;lr>",
+    ]
+    assert str(request_.event) == "presence;id=7"
+    assert request_.expires == 2**32 - 1
+    assert request_.require == ["foo", "bar"]
+    assert request_.supported == ["eventlist"]
+    assert request_.user_agent == "Example/1.0 (a, b)"
+    assert request_.content_type.type == "application/pidf+xml"
+
+
+def test_what_is_not_there_is_none_or_empty():
+    message = parse_message(OK)
+
+    assert (message.max_forwards, message.expires, message.event) == (None, None, None)
+    assert (message.content_type, message.user_agent) == (None, None)
+    assert (message.contacts, message.routes, message.record_routes) == ([], [], [])
+    assert (message.require, message.supported) == ([], [])
+    assert (message.get("x"), message.get_all("x"), message.values("x")) == (
+        None,
+        [],
+        [],
+    )
+
+
+def test_lines_and_values_are_told_apart(request_):
+    assert (
+        request_.get("contact") == '<sip:alice@192.0.2.10:5060>;q=0.5, "B, C" <sip:b@h>'
+    )
+    assert len(request_.get_all("contact")) == 2
+    assert request_.values("contact") == [
+        "<sip:alice@192.0.2.10:5060>;q=0.5",
+        '"B, C" <sip:b@h>',
+        "<sip:c@h>",
+    ]
+
+
+def test_a_field_is_read_once(request_):
+    assert request_.from_ is request_.from_
+    assert request_.contacts is request_.contacts
+
+
+def test_the_wildcard_is_a_contact():
+    request = parse_message(changed(b"Contact: <sip:c@h>", b"m: *"))
+
+    assert request.contacts[-1] is WILDCARD
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        (b"Via: SIP/2.0/UDP", b"Via: SIP/2.0", "via"),
+        (
+            b"Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKnashds8;rport",
+            b"Via:",
+            "via",
+        ),
+        (b"tag=a73k", b'tag="', "from_"),
+        (b"To: <", b"To: ", "to"),
+        (b"3848276298@", b"3848 276298@", "call_id"),
+        (b"Call-ID: 3848276298@192.0.2.10", b"Call-ID:", "call_id"),
+        (b"Max-Forwards: 70", b"Max-Forwards: 256", "max_forwards"),
+        (b"Max-Forwards: 70", b"Max-Forwards: many", "max_forwards"),
+        (b"Contact: <sip:c@h>", b"Contact: c", "contacts"),
+        (b"Route: <sip:one@h;lr>", b"Route: one", "routes"),
+        (b"<sip:two@h;lr>", b"two", "record_routes"),
+        (b"Presence;id=7", b"", "event"),
+        (b"99999999999", b"soon", "expires"),
+        (b"application/pidf+xml", b"pidf", "content_type"),
+        (b"PUBLISH sip:alice", b"PUBLISH sip:@", "request_uri"),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_refused_when_asked_for(old, new, name):
+    request = parse_message(changed(old, new))
+
+    for _ in range(2):
+        with pytest.raises(MalformedField):
+            getattr(request, name)
+
+
+def test_a_response_is_read():
+    response = parse_message(OK)
+
+    assert isinstance(response, Response)
+    assert (response.status, response.reason) == (200, "OK")
+    assert repr(response) == "<Response 200 OK>"
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        (b"SIP/2.0 183 Session Progress", 183, "Session Progress"),
+        (b"SIP/2.0 200 ", 200, ""),
+        (b"SIP/2.0 200", 200, ""),
+        (b"sip/2.0 200 \xff\xfe", 200, "\udcff\udcfe"),
+    ],
+)
+def test_a_reason_may_be_anything(line, status, reason):
+    response = parse_message(OK.replace(b"SIP/2.0 200 OK", line))
+
+    assert (response.status, response.reason) == (status, reason)
+
+
+# --- Forms of the same
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Call-ID:", b"i:"),
+        (b"Call-ID: ", b"CALL-iD\t :\t  "),
+        (b"CSeq: 2 PUBLISH", b"cSEQ: 0002\tPUBLISH "),
+        (b"PUBLISH sip:", b"\r\n\r\nPUBLISH sip:"),
+        (b"Event: Presence", b"Event:\r\n Presence"),
+        (b"Event: Presence", b"o:\r\n\t \r\n  Presence"),
+        (b"alice@example.test SIP/2.0\r", b"alice@example.test sip/2.0\r"),
+    ],
+)
+def test_it_may_be_written_in_many_ways(old, new):
+    message, usual = parse_message(changed(old, new)), parse_message(PUBLISH)
+
+    assert message.call_id == usual.call_id
+    assert message.cseq == usual.cseq
+    assert message.event == usual.event
+    assert message.body == usual.body
+
+
+def test_unknown_fields_keep_order_and_spelling():
+    request = parse_message(changed(b"Event:", b"x-B : 1\r\nX-a:2\r\n\t3 \r\no:"))
+
+    names = [name for name, _ in request.header]
+    assert names[names.index("x-B") :][:3] == ["x-B", "X-a", "o"]
+    assert (request.header.get("X-b"), request.header.get("x-A")) == ("1", "2 3")
+
+
+def test_the_header_is_a_copy_to_be_changed(request_):
+    header = request_.header
+    header.remove("Via")
+
+    assert len(request_.vias) == 2
+    assert request_.header.get("via") is not None
+
+
+def test_bytes_which_are_not_utf8_survive():
+    request = parse_message(changed(b'"Alice"', b'"\xe4\xff"'))
+
+    response = build_response(request, 200)
+
+    assert b'From: "\xe4\xff" <sip:alice@example.test>;tag=a73k\r\n' in response
+
+
+# --- The body
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "body"),
+    [
+        (b"Content-Length: 4", b"Content-Length: 0", b""),
+        (b"Content-Length: 4", b"l : 02 ", b"bo"),
+        (b"Content-Length: 4\r\n", b"", b"body"),
+    ],
+)
+def test_the_length_says_where_the_body_ends(old, new, body):
+    assert parse_message(changed(old, new)).body == body
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (b"5", "the body is shorter than its Content-Length"),
+        (b"9" * 99, "the body is shorter than its Content-Length"),
+        (b"-1", "no Content-Length: '-1'"),
+        (b"+4", "no Content-Length: '+4'"),
+        (b"4 4", "no Content-Length: '4 4'"),
+        (b"4, 4", "no Content-Length: '4, 4'"),
+        (b"", "no Content-Length: ''"),
+        ("٤".encode(), "no Content-Length: '٤'"),
+    ],
+)
+def test_a_length_that_cannot_be_is_refused(length, expected):
+    data = changed(b"Content-Length: 4", b"Content-Length: " + length)
+
+    assert why(data) == expected
+
+
+# --- Refused
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (b"Event: P", b"Event: \x00P", "a CR, LF or NUL stands alone in the header"),
+        (b"Event: P", b"Event: \rP", "a CR, LF or NUL stands alone in the header"),
+        (b"Event: P", b"Event: \nP", "a CR, LF or NUL stands alone in the header"),
+        (b"Event: P", b"Event P", "a line of the header has no name"),
+        (b"Event: P", b": P", "a line of the header has no name"),
+        (b"Event: P", b"Ev ent: P", "a line of the header has no name"),
+        (b"Event: P", b"(Event): P", "a line of the header has no name"),
+        (b"From:", b"Fro:", "the field from is missing"),
+        (b"CSeq: 2", b"CSeq: 1 PUBLISH\r\nCSeq: 2", "the field cseq is there twice"),
+        (b"CSeq: 2", b"Max-Forwards: 5\r\nCSeq: 2", "the field max-forwards is there twice"),
+        (b"CSeq: 2", b"CSeq: 2147483648", "CSeq: 2147483648 is not below 2**31"),
+        (b"CSeq: 2", "CSeq: ٢".encode(), "CSeq: cannot be read: '٢ PUBLISH'"),
+        (b"CSeq: 2 PUBLISH", b"CSeq: 2", "CSeq: cannot be read: '2'"),
+        (b"CSeq: 2 PUBLISH", b"CSeq: 2 XPUBLISH", "the method in CSeq is not the request's"),
+        (b"CSeq: 2 PUBLISH", b"CSeq: 2 publish", "the method in CSeq is not the request's"),
+        (b"test SIP/2.0\r", b"test SIP/3.0\r", "SIP/3.0 is not spoken here"),
+        (b"PUBLISH sip:", b"PUB/LISH sip:", "the start-line is neither a request's nor a status line"),
+        (b"PUBLISH sip:alice@example.test SIP", b"PUBLISH SIP", "the start-line is neither a request's nor a status line"),
+        (b"\r\n\r\n", b"\r\n", "no blank line ends the head"),
+    ],
+)  # fmt: skip
+def test_what_is_malformed_is_refused_with_the_reason(old, new, expected):
+    assert why(changed(old, new)) == expected
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00",
+        b"\r\n",
+        b"\r\n\r\n\r\n\r\n",
+        b"hello",
+        b"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_message_is_refused(data):
+    with pytest.raises(MalformedMessage) as caught:
+        parse_message(data)
+
+    assert caught.value.request is None
+
+
+@pytest.mark.parametrize(
+    "line", [b"SIP/2.0 99 x", b"SIP/2.0 700 x", b"SIP/2.0 2000 x", b"SIP/2.0"]
+)
+def test_a_response_that_cannot_be_read_is_not_answered(line):
+    with pytest.raises(MalformedMessage) as caught:
+        parse_message(OK.replace(b"SIP/2.0 200 OK", line))
+
+    assert caught.value.request is None
+
+
+def test_a_large_head_is_refused_and_answered():
+    data = changed(b"Event:", b"X: " + b"x" * LARGEST_HEAD + b"\r\nEvent:")
+
+    with pytest.raises(MalformedMessage, match="16384 bytes") as caught:
+        parse_message(data)
+
+    assert (caught.value.status, caught.value.request.call_id) == (
+        513,
+        "3848276298@192.0.2.10",
+    )
+
+
+def test_a_head_may_be_just_as_large_as_is_allowed():
+    head = len(PUBLISH.partition(b"\r\n\r\n")[0])
+    room = LARGEST_HEAD - head - len(b"X: \r\n")
+
+    assert parse_message(changed(b"Event:", b"X: " + b"x" * room + b"\r\nEvent:"))
+    assert why(changed(b"Event:", b"X: " + b"x" * (room + 1) + b"\r\nEvent:"))
+
+
+def test_many_lines_are_refused_and_answered():
+    lines = PUBLISH.partition(b"\r\n\r\n")[0].count(b"\r\n")
+    just = changed(b"Event:", b"X-X: x\r\n" * (MOST_LINES - lines) + b"Event:")
+    more = changed(b"Event:", b"X-X: x\r\n" * (MOST_LINES - lines) + b"X: x\r\nEvent:")
+
+    assert len(parse_message(just).get_all("x-x")) == MOST_LINES - lines
+    with pytest.raises(MalformedMessage, match="128 lines") as caught:
+        parse_message(more)
+    assert (caught.value.status, caught.value.request.method) == (513, "PUBLISH")
+
+
+def test_folded_lines_are_counted_singly():
+    assert why(changed(b"Event:", b"X-X: x\r\n" + b" x\r\n" * MOST_LINES + b"Event:"))
+
+
+def test_what_is_salvaged_lacks_what_cannot_be_read():
+    data = changed(b"Event: P", b"X: a\rb\r\nno name\r\nEvent: \x00P")
+
+    request = salvage(data.replace(b"PUBLISH sip:alice@", b"PUBLISH  <bad uri> x", 1))
+
+    assert [name for name, _ in request.header if name in ("X", "Event")] == []
+    assert (request.method, request.body) == ("PUBLISH", b"")
+    assert build_response(request, 400).startswith(b"SIP/2.0 400 Bad Request\r\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"From:", b"Fro:"),
+        (b"SIP/2.0/UDP", b"UDP"),
+        (b"PUBLISH sip", b"ACK sip"),
+        (b"PUBLISH sip", b"SIP/2.0 sip"),
+    ],
+)
+def test_what_could_not_be_answered_is_not_salvaged(old, new):
+    assert salvage(changed(old, new)) is None
+
+
+# --- Where it came from
+
+
+@pytest.mark.parametrize(
+    ("via", "received", "rport", "stamped"),
+    [
+        ("SIP/2.0/UDP 192.0.2.10;branch=x", "192.0.2.10", 5060, "SIP/2.0/UDP 192.0.2.10;branch=x"),
+        ("SIP/2.0/UDP host;branch=x", "192.0.2.9", 5060, "SIP/2.0/UDP host;branch=x;received=192.0.2.9"),
+        # Also when it is the same: RFC 3581 §4.
+        ("SIP/2.0/UDP 192.0.2.9;rport;branch=x", "192.0.2.9", 1024, "SIP/2.0/UDP 192.0.2.9;rport=1024;branch=x;received=192.0.2.9"),
+        ("SIP/2.0/UDP h;rport=1;received=1.1.1.1", "192.0.2.9", 1024, "SIP/2.0/UDP h;rport=1024;received=192.0.2.9"),
+        ("SIP/2.0/UDP [2001:DB8::1]:5061", "2001:db8::1", 5060, "SIP/2.0/UDP [2001:DB8::1]:5061"),
+        ("SIP/2.0/UDP h", "2001:db8::1", None, "SIP/2.0/UDP h;received=2001:db8::1"),
+        ("SIP/2.0/UDP h;rport", None, 9, "SIP/2.0/UDP h;rport=9"),
+        ("SIP/2.0/UDP h;rport, SIP/2.0/TCP below;x", None, 9, "SIP/2.0/UDP h;rport=9, SIP/2.0/TCP below;x"),
+    ],
+)  # fmt: skip
+def test_the_top_via_is_stamped(via, received, rport, stamped):
+    old = b"Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKnashds8;rport"
+    request = parse_message(changed(old, b"v : " + via.encode()))
+    below = request.vias[1:]
+
+    request.stamp(received, rport)
+
+    assert request.get("via") == stamped
+    assert request.header.get("via") == stamped
+    assert request.vias == [request.via, *below]
+    assert parse_message(build_response(request, 200)).get("via") == stamped
+
+
+def test_a_via_that_cannot_be_read_cannot_be_stamped():
+    with pytest.raises(MalformedField):
+        parse_message(changed(b"SIP/2.0/UDP", b"UDP")).stamp("192.0.2.1", 5060)
+
+
+# --- Responses
+
+
+def test_a_response_copies_what_it_must(request_):
+    data = build_response(
+        request_,
+        200,
+        [("SIP-ETag", "e1"), ("Expires", "3600")],
+        b"hello",
+        content_type="text/plain",
+        to_tag="t1",
+    )
+
+    assert data == (
+        b"SIP/2.0 200 OK\r\n"
+        b"Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKnashds8;rport\r\n"
+        b"Via: SIP/2.0/TCP phone.example.test;branch=z9hG4bKbelow\r\n"
+        b'From: "Alice" <sip:alice@example.test>;tag=a73k\r\n'
+        b"To: <sip:alice@example.test>;tag=t1\r\n"
+        b"Call-ID: 3848276298@192.0.2.10\r\n"
+        b"CSeq: 2 PUBLISH\r\n"
+        b"SIP-ETag: e1\r\n"
+        b"Expires: 3600\r\n"
+        b"Content-Type: text/plain\r\n"
+        b"Content-Length: 5\r\n"
+        b"\r\n"
+        b"hello"
+    )
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "tag"),
+    [
+        (b"<sip:alice@example.test>", 200, "t1"),
+        (b"sip:alice@example.test", 200, "t1"),
+        (b"<sip:alice@example.test>;tag=", 481, "t1"),
+        (b"<sip:alice@example.test>;x;", 200, "t1"),
+        (b"<sip:alice@example.test>;tag=old", 200, "old"),
+        (b"<sip:alice@example.test>", 100, None),
+    ],
+)
+def test_a_tag_is_given_to_those_who_have_none(to, status, tag):
+    request = parse_message(changed(b"To: <sip:alice@example.test>", b"To: " + to))
+
+    response = parse_message(build_response(request, status, to_tag="t1"))
+
+    assert response.to.tag == tag
+
+
+def test_a_to_that_cannot_be_read_goes_back_as_it_came():
+    request = parse_message(
+        changed(b"To: <sip:alice@example.test>", b'To: "A <sip:a@h>')
+    )
+
+    assert b'To: "A <sip:a@h>\r\n' in build_response(request, 400, to_tag="t1")
+
+
+def test_a_reason_may_be_named(request_):
+    data = build_response(request_, 400, reason="CSeq: cannot be read")
+
+    assert data.startswith(b"SIP/2.0 400 CSeq: cannot be read\r\n")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda request, text: build_response(request, 200, [("X", text)]),
+        lambda request, text: build_response(request, 200, [(text, "x")]),
+        lambda request, text: build_response(request, 200, content_type=text),
+        lambda request, text: build_response(request, 200, reason=text),
+        lambda request, text: build_response(request, 200, to_tag=text),
+        lambda request, text: build_request("NOTIFY", text, []),
+        lambda request, text: build_request(text, "sip:a@h", []),
+        lambda request, text: build_request("NOTIFY", "sip:a@h", [("X", text)]),
+        lambda request, text: build_request("NOTIFY", "sip:a@h", [], b"", text),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    ["a\r\nEvil: b", "a\nb", "a\rb", "a\r\n\r\nb", "a\x00b", "a\n\rb", "a\ud800b"],
+)
+def test_no_line_can_be_smuggled_in(request_, write, text):
+    with pytest.raises(MalformedField):
+        write(request_, text)
+
+
+# --- Properties
+
+
+@given(
+    tokens,
+    values.filter(lambda text: re.fullmatch(r"[^\x00-\x20\x7f]+", text)),
+    st.lists(st.tuples(tokens, values)),
+    st.binary(max_size=50),
+)
+def test_a_request_reads_back_the_same(method, uri, fields, body):
+    own = ("via", "from", "to", "call-id", "cseq", "content-length", "content-type")
+    single = (*own, "max-forwards")
+    fields = [
+        (name, value) for name, value in fields if canonical(name) not in single
+    ] + [
+        ("Via", "SIP/2.0/UDP h"),
+        ("f", "<sip:a@h>;tag=1"),
+        ("TO", "<sip:b@h>"),
+        ("call-id", "1"),
+        ("CSeq", f"1 {method}"),
+    ]
+
+    request = parse_message(build_request(method, uri, fields, body, "a/b"))
+
+    assert (request.method, request.uri, request.body) == (method, uri, body)
+    assert list(request.header) == [
+        *fields,
+        ("Content-Type", "a/b"),
+        ("Content-Length", str(len(body))),
+    ]
+
+
+@given(
+    st.integers(100, 699),
+    st.lists(st.tuples(tokens, values)),
+    st.binary(max_size=50),
+    values,
+)
+def test_a_response_reads_back_the_same(status, fields, body, reason):
+    single = ("from", "to", "call-id", "cseq", "max-forwards", "content-length")
+    fields = [
+        each
+        for each in fields
+        if canonical(each[0]) not in (*single, "via", "content-type")
+    ]
+    request = parse_message(PUBLISH)
+
+    response = parse_message(
+        build_response(request, status, fields, body, reason=reason)
+    )
+
+    assert (response.status, response.reason, response.body) == (status, reason, body)
+    assert list(response.header)[6:-1] == fields
+    assert response.vias == request.vias
+
+
+def read_all_of(data):
+    with suppress(MalformedMessage):
+        message = parse_message(data)
+        for name in ATTRIBUTES:
+            with suppress(MalformedField):
+                getattr(message, name, None)
+        if isinstance(message, Request):
+            with suppress(MalformedField):
+                message.stamp("192.0.2.1", 5060)
+            build_response(message, 200, to_tag="x")
+        peeked = peek_response(data)
+        if peeked is not None:
+            branch = (message.via.branch or "").encode("utf-8", "surrogateescape")
+            method = message.cseq.method.encode()
+            assert peeked == (message.status, branch, method)
+    salvaged = salvage(data)
+    if salvaged is not None:
+        build_response(salvaged, 400, to_tag="x")
+
+
+@given(st.binary())
+def test_no_bytes_fail_in_another_way(data):
+    read_all_of(data)
+
+
+PIECES = [
+    *(
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"\x00",
+        b" ",
+        b"\t",
+        b"\r\n ",
+        b":",
+        b";",
+        b",",
+        b'"',
+        b"<",
+        b">",
+    ),
+    *(
+        b"\\",
+        b"\xff",
+        b"%",
+        b"=",
+        b"/",
+        b"@",
+        b"[",
+        b"9",
+        b"\r\n\r\n",
+        b"v:",
+        b"\r\nCSeq: 1 X\r\n",
+    ),
+    *(
+        b";branch=x",
+        b";Branch=y",
+        b"SIP/2.0 200 OK\r\n",
+        b"Via: SIP/2.0/UDP h\r\n",
+        b"",
+    ),
+]
+
+
+@settings(max_examples=2000)
+@given(
+    st.sampled_from(MESSAGES),
+    st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(PIECES)),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_no_damaged_message_fails_in_another_way(data, damages):
+    for where, length, piece in damages:
+        at = int(where * len(data))
+        data = data[:at] + piece + data[at + length :]
+
+    read_all_of(data)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_no_message_takes_long(piece):
+    if not piece:
+        return
+    began = process_time()
+    for message in (PUBLISH, OK):
+        for place in (b"Via:", b"From:", b"\r\n\r\n", b" SIP/2.0", b"SIP/2.0 2"):
+            at = message.find(place)
+            if at >= 0:
+                read_all_of(
+                    message[:at] + piece * (60_000 // len(piece)) + message[at:]
+                )
+                read_all_of(
+                    message[:at] + piece * (14_000 // len(piece)) + message[at:]
+                )
+
+    assert process_time() - began < 3
+
+
+# --- Peeking
+
+
+def test_a_response_is_peeked_at():
+    assert peek_response(OK) == (200, b"z9hG4bK1", b"NOTIFY")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"Via:", b"v:"),
+        (b"Via: ", b"VIA:"),
+        (b"200 OK", b"200 "),
+        (b"SIP/2.0/UDP", b"SIP/2.0/tcp"),
+        (b"192.0.2.1:5060;", b"[2001:db8::1]:5060;"),
+        (b";received=192.0.2.1", b", SIP/2.0/UDP h;branch=z9hG4bKbelow"),
+        (b"CSeq: 17", b"CSeq:    17"),
+    ],
+)
+def test_a_response_may_be_written_a_little_otherwise(old, new):
+    assert peek_response(OK.replace(old, new)) == (200, b"z9hG4bK1", b"NOTIFY")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"SIP/2.0 200 OK", b"NOTIFY sip:a@h SIP/2.0"),
+        (b"SIP/2.0 200", b"SIP/2.0 2000"),
+        (b"Via:", b"Server: x\r\nVia:"),
+        (b";branch=z9hG4bK1", b""),
+        (b";branch=", b";Branch=a;branch="),
+        (b";rport=5060", b';x=";branch=z9hG4bKno"'),
+        (b";rport", b"\r\n ;rport"),
+        (b"CSeq: 17 NOTIFY", b"CSeq:\r\n 17 NOTIFY"),
+        (b"CSeq: 17 NOTIFY\r\n", b""),
+        (b"CSeq: 17", b"CSeq: 9292394834772304023312"),
+        (b"CSeq: 17 NOTIFY\r\nContent-Length: 0\r\n\r\n", b"\r\n\r\nCSeq: 1 X\r\n"),
+    ],
+)
+def test_what_is_written_otherwise_is_left_to_the_parser(old, new):
+    assert old in OK
+
+    assert peek_response(OK.replace(old, new)) is None
