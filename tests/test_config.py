@@ -284,7 +284,7 @@ def test_whoever_misspelt_his_authenticator_is_not_told_that_he_has_none():
         ('http = "udp:1"', "http: HTTP is spoken over tcp, not udp"),
         ('advertise = "a b"', "advertise: 'a b' is neither a host nor host:port"),
         ("limits = 3", "limits: is not a table"),
-        ("[limits]\nbody = 1", "limits: option body: 1 is not from 1024 to 1048576"),
+        ("[limits]\nbody = 1", "limits: option body: 1 is not from 1024 to 262144"),
         (
             "[limits]\nbdy = 1",
             "limits: unknown option 'bdy'; did you mean 'body'?",

@@ -64,10 +64,11 @@ _few = _between(1, 100_000)
 class Limits:
     """How much is taken.  What goes beyond is refused, and the rest goes on."""
 
+    #: No more than a stream takes (`presproxy.sip.framing`).
     body: int = option(
         "The most octets of a request's body; a longer one is answered 413.",
         default=65536,
-        validator=_between(1024, 1_048_576),
+        validator=_between(1024, 262_144),
     )
     publications_of_one: int = option(
         "The most publications that one user has at the same time.",
