@@ -26,6 +26,10 @@ Scope = Mapping[str, str]
 #: As the root of a presence document declares them.
 STANDARD: Scope = {PIDF: "", DATA_MODEL: "dm", RPID: "rpid", XML: "xml"}
 
+#: Left out: two documents may use the same, and libxml2 reads no document that has one
+#: twice.  The ids of presence documents have no namespace.
+_XML_ID = f"{{{XML}}}id"
+
 #: The namespace of elements and attributes that have none.
 _NONE = ""
 #: In a scope: PIDF's prefix for attributes, which cannot have a default namespace.
@@ -43,6 +47,16 @@ _NAMES = {
     }.items()
     for name in names.split()
 }
+
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]*+:"
+_SAFE = "[A-Za-z0-9._~!$&'()*+,;=@%-]"
+#: What may name a namespace (RFC 3986 §4.1).  Expat does not look; libxml2 does, and a
+#: watcher with it could not read the whole document.
+_URI = re.compile(
+    rf"(?={_SCHEME}|[^:/?#]*+(?:[/?#]|\Z))(?!.*%(?![0-9A-Fa-f]{{2}}))"
+    rf"(?:{_SCHEME})?+(?://{_SAFE}*+(?::[0-9]{{0,5}}+)?+(?=[/?#]|\Z)|(?!//))"
+    rf"(?:{_SAFE}|[:/])*+(?:\?(?:{_SAFE}|[:/?])*+)?+(?:#(?:{_SAFE}|[:/?])*+)?+"
+)
 
 
 class Fragment(NamedTuple):
@@ -131,6 +145,8 @@ class Fragments:
         """Write attributes and what they need declared, and give the scope within."""
         text = ""
         for name, value in attributes:
+            if name == _XML_ID:
+                continue
             if name[0] == "{":
                 namespace, local = _split(name)
                 key = _PIDF_ATTRIBUTES if namespace == PIDF else namespace
@@ -150,6 +166,8 @@ class Fragments:
             # Within it PIDF is no longer the default, and gets a prefix as others do.
             inner = {name: prefix for name, prefix in scope.items() if prefix}
             return "", ' xmlns=""', {**inner, _NONE: ""}
+        if _URI.fullmatch(namespace) is None:
+            raise MalformedDocument(f"{namespace[:40]!r} is no URI to name a namespace")
         prefix = self._free_prefix(namespace, set(scope.values()))
         declaration = f' xmlns:{prefix}="{escaped_attribute(namespace)}"'
         self._left -= len(declaration)
