@@ -24,6 +24,13 @@ STYLES = {
     "unknown": "dim",
 }
 
+#: How states are said to people, where it is not their own name.
+NAMES = {
+    "dnd": "do not disturb",
+    "brb": "be right back",
+    "offwork": "off work",
+}
+
 #: Columns for whoever is not a terminal: wide enough never to wrap a line.
 _PIPE = 10_000
 
@@ -61,8 +68,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) ->
 
 
 def state_text(state: str) -> Text:
-    """Give a state in its colour."""
-    return Text(state, style=STYLES.get(state, ""))
+    """Give a state as people say it, in its colour."""
+    return Text(NAMES.get(state, state), style=STYLES.get(state, ""))
 
 
 def _print_without_trailing_blanks(table: Table) -> None:

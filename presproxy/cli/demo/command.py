@@ -30,6 +30,7 @@ def demo(surroundings: Surroundings, full: bool) -> None:
         page = Page(console(), signs_for(sys.stdout.encoding), full)
         stage = await Stage.open(reactor, DOMAIN)
         try:
+            page.open([str(where) for where in stage.server.bound])
             play = await Play.prepare(stage, page)
             await play.play()
         finally:

@@ -56,18 +56,24 @@ def _of_publish(request: Request) -> Text:
     presence = _presence(request.body)
     if presence is None:
         return Text("still the same")
-    return Text.assemble("is ", _shown(presence))
+    return Text.assemble("says: ", _shown(presence))
 
 
 def _of_notify(request: Request, receiver: str) -> Text:
     state = parse_subscription_state(request.get("subscription-state") or "?")
-    said = Text("→ ", style="dim")
-    said.append(f"{receiver}: ", style="not dim")
     presence = _presence(request.body)
-    said.append_text(_shown(presence) if presence else Text("nothing", style="not dim"))
+    said = Text.assemble(
+        ("→ ", "dim"),
+        f"{receiver}: ",
+        _shown(presence) if presence else "nothing",
+    )
     if state.state != "active":
-        said.append(f" ({state.state})", style="dim")
+        said.append(f" ({_STATES.get(state.state, state.state)})", style="dim")
     return said
+
+
+#: How a subscription's state is said.
+_STATES = {"terminated": "the last"}
 
 
 def _shown(presence: Presence) -> Text:

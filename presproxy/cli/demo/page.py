@@ -8,13 +8,16 @@ import attrs
 from rich.console import Console
 from rich.text import Text
 
-from presproxy.cli.demo.ladder import Arrow, Ladder, Signs
+from presproxy.cli.demo.ladder import WIDTH, Arrow, Ladder, Signs
 from presproxy.cli.demo.meaning import label_of, meaning_of
 from presproxy.cli.demo.stage import SERVER, Message
 
 #: The lane of each end of a message.
 _SERVER_LANE = 1
 _RIGHT_LANE = 2
+
+#: Before each line of a message printed whole.
+_INDENT = " " * 6
 
 
 @attrs.define(eq=False)
@@ -32,15 +35,22 @@ class Page:
     checked: int = 0
     _number: int = 0
     _lanes: Sequence[str] = ()
+    _has_verdict: bool = False
 
     @property
     def ladder(self) -> Ladder:
         """What draws the lines."""
         return Ladder(self.console, self.signs)
 
+    def open(self, places: Sequence[str]) -> None:
+        """Say what this is, and where the server listens."""
+        self._print(Text("Presence between users of contoso.com", style="bold"))
+        self._print(Text(f"by a server on {' and '.join(places)}", style="dim"))
+
     def begin(self, title: str, sentence: str, watcher: str, presentity: str) -> None:
         """Begin a part, with a sentence on it and the names over the lanes."""
         self._number += 1
+        self._has_verdict = False
         self._lanes = (watcher, SERVER, presentity)
         self._print(Text())
         self._print(self.ladder.title(f"{self._number} {self.signs.dot} {title}"))
@@ -52,6 +62,8 @@ class Page:
 
     def show(self, messages: Sequence[Message]) -> None:
         """Draw messages."""
+        if messages and self._has_verdict:
+            self._rung()
         for message in messages:
             arrow = Arrow(
                 self._lane(message.sender),
@@ -73,7 +85,7 @@ class Page:
         else:
             said = Text(f"{self.signs.bad} {text}: {otherwise}", style="bold red")
         self._rung(said)
-        self._rung()
+        self._has_verdict = True
 
     def end(self) -> bool:
         """Say how much was as expected, and whether all of it was."""
@@ -96,8 +108,16 @@ class Page:
         text = message.data.decode("utf-8", "replace").rstrip()
         for number, line in enumerate(text.splitlines()):
             style = "bold" if number == 0 else "dim"
-            self._print(Text(f"      {line}", style=style))
+            for part in self._folded(line):
+                self._print(Text(_INDENT + part, style=style))
         self._print(Text())
+
+    def _folded(self, line: str) -> Sequence[str]:
+        """Cut a line to the width of a terminal; for programs it stays whole."""
+        room = WIDTH - len(_INDENT)
+        if not self.console.is_terminal or len(line) <= room:
+            return [line]
+        return [line[begin : begin + room] for begin in range(0, len(line), room)]
 
     def _print(self, line: Text) -> None:
         line.rstrip()

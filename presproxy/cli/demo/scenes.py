@@ -29,12 +29,12 @@ DOMAIN = "contoso.com"
 
 #: What Luser2 publishes, one after the other.
 _DAY = (
-    (Presence("available"), "available"),
-    (Presence("busy", "In a call"), "busy"),
-    (Presence("dnd"), "do not disturb"),
-    (Presence("brb"), "be right back"),
-    (Presence("away"), "away"),
-    (Presence("offwork", "Until Monday"), "off work"),
+    Presence("available"),
+    Presence("busy", "In a call"),
+    Presence("dnd"),
+    Presence("brb"),
+    Presence("away"),
+    Presence("offwork"),
 )
 
 _NOBODY_AT_HOME = Presence("offline")
@@ -134,14 +134,14 @@ class Play:
             "and told to Luser1. Mallory is told nothing.",
         )
         publication = None
-        for presence, name in _DAY:
+        for presence in _DAY:
             if publication is None:
                 publication = await self.luser2.publish(presence)
             else:
                 await publication.modify(self.luser2.content(presence))
             seen = await subscription.next()
             shown = await self.show()
-            self.check_presence("Luser1", seen, presence, f"{name}{_latency(shown)}")
+            self.check_presence("Luser1", seen, presence, f"it, {_latency(shown)}")
         assert publication is not None
         return publication
 
@@ -153,7 +153,7 @@ class Play:
             "nobody is told.",
         )
         await publication.refresh()
-        await self.poll_silently()
+        await self.settle()
         told = [each for each in await self.show() if each.method == "NOTIFY"]
         self.check("Nobody is told", not told, f"{len(told)} messages")
 
@@ -166,7 +166,7 @@ class Play:
         )
         seen = await self.luser1.fetch(self.luser2.aor)
         await self.show()
-        self.check_presence("Luser1", seen, _DAY[-1][0], "off work, once")
+        self.check_presence("Luser1", seen, _DAY[-1], "it, once")
 
     async def the_stranger_is_allowed(self, waiting: HeldSubscription) -> None:
         """Mallory has seen nothing of all that, until Luser2 allows her."""
@@ -181,7 +181,7 @@ class Play:
         await self.stage.say(self.luser2.aor, self.mallory.aor, Handling.ALLOW)
         seen = await waiting.next()
         await self.show()
-        self.check_presence("Mallory", seen, _DAY[-1][0], "off work")
+        self.check_presence("Mallory", seen, _DAY[-1], "it")
         await waiting.unsubscribe()
         await self.show()
         self.check("Mallory has left", not waiting.is_alive, "still there")
@@ -209,15 +209,13 @@ class Play:
         await subscription.unsubscribe()
         seen = await subscription.next()
         await self.show()
-        self.check(
-            "Luser1's subscription is over", seen.is_last, str(seen.subscription)
-        )
+        self.check("It is over for Luser1", seen.is_last, str(seen.subscription))
 
     async def afterwards(self) -> None:
         """Luser2 publishes, and nobody is left to be told."""
         self.begin("Afterwards", "Luser2 is back. Nobody watches, and nobody is told.")
         await self.luser2.publish(Presence("available"))
-        await self.poll_silently()
+        await self.settle()
         told = [each for each in await self.show() if each.method == "NOTIFY"]
         self.check("Nobody is told", not told, f"{len(told)} messages")
 
@@ -244,7 +242,7 @@ class Play:
         self.page.show(messages)
         return messages
 
-    async def poll_silently(self) -> None:
+    async def settle(self) -> None:
         """Let the server do whatever it has still to do: a turn of its reactor or two."""
         for _ in range(10):
             await deferLater(self.stage.reactor, 0)
@@ -267,5 +265,5 @@ def _latency(messages: list[Message]) -> str:
     """Say how long after the first message the first NOTIFY went out."""
     for message in messages:
         if message.method == "NOTIFY":
-            return f", {1000 * (message.at - messages[0].at):.1f} ms"
-    return ""
+            return f"{1000 * (message.at - messages[0].at):.1f} ms"
+    return "never"
