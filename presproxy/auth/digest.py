@@ -49,19 +49,13 @@ _USERS_AT_ONCE = 10
 _NULL_URI = "(null)"
 
 
-def _parse_algorithms(text: str) -> tuple[Algorithm, ...]:
-    names = [name.strip().upper() for name in text.split(",")]
-    known = {algorithm.value: algorithm for algorithm in Algorithm}
-    unknown = [name for name in names if name not in known]
-    if unknown or len(set(names)) < len(names):
-        raise ValueError(f"algorithms are of {', '.join(known)}, each once: {text!r}")
-    return tuple(known[name] for name in names)
-
-
-def _are_algorithms(
-    plugin: DigestAuthenticator, field: attrs.Attribute[str], value: str
+def _are_each_once(
+    plugin: DigestAuthenticator,
+    field: attrs.Attribute[Sequence[Algorithm]],
+    algorithms: Sequence[Algorithm],
 ) -> None:
-    _parse_algorithms(value)
+    if not algorithms or len(set(algorithms)) < len(algorithms):
+        raise ValueError("algorithms are to be one at least, and each once")
 
 
 @implementer(IAuthenticator)
@@ -72,12 +66,12 @@ class DigestAuthenticator:
     users: str = option("The users' file, as `presproxy passwd` writes it.")
     # One, and MD5: baresip gives up on a challenge whose algorithm it does not know,
     # wherever it stands (libre's sip/auth.c), pjsip before 2.11 on the first of them.
-    algorithms: str = option(
-        "The algorithms to offer, the preferred first: some of MD5, SHA-256 and "
-        "SHA-512-256. Each is a challenge of its own, and many user agents fail on more "
-        "than one. MD5 is taken only if it is offered, the others always.",
-        default="MD5",
-        validator=_are_algorithms,
+    algorithms: tuple[Algorithm, ...] = option(
+        "The algorithms to offer, the preferred first. Each is a challenge of its own, "
+        "and many user agents fail on more than one. MD5 is taken only if it is offered, "
+        "the others always.",
+        default=(Algorithm.MD5,),
+        validator=_are_each_once,
     )
     nonce_life: float = option(
         "Seconds until a user agent has to answer a new challenge.",
@@ -99,14 +93,12 @@ class DigestAuthenticator:
         default=False,
     )
     failures: int = option(
-        "Wrong passwords a minute, for one user from one address, after which nothing "
-        "is taken from there for a minute; ten times as many for all users from one "
-        "address. 0 counts none.",
+        "Wrong passwords a minute after which a user is refused for a minute, from that "
+        "address; after ten times as many, so are all users from there. 0 counts none.",
         default=20,
         validator=attrs.validators.ge(0),
     )
     _random: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
-    _offered: Sequence[Algorithm] = attrs.field(init=False)
     _taken: Collection[Algorithm] = attrs.field(init=False)
     _nobody: dict[Algorithm, str] = attrs.field(init=False)
     _nonces: Nonces = attrs.field(init=False)
@@ -120,8 +112,7 @@ class DigestAuthenticator:
     _stale: Counter = attrs.field(init=False, factory=Counter)
 
     def __attrs_post_init__(self) -> None:
-        self._offered = _parse_algorithms(self.algorithms)
-        self._taken = {*self._offered, Algorithm.SHA_256, Algorithm.SHA_512_256}
+        self._taken = {*self.algorithms, Algorithm.SHA_256, Algorithm.SHA_512_256}
         # As long as true ones; nobody knows what they are digests of.
         self._nobody = {
             Algorithm.MD5: self._random(16).hex(),
@@ -171,7 +162,7 @@ class DigestAuthenticator:
                     stale=stale,
                 )
             )
-            for algorithm in self._offered
+            for algorithm in self.algorithms
         ]
 
     # --- Verifying

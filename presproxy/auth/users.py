@@ -40,6 +40,11 @@ _digests = re.compile(f"(?:{_KNOWN}|{_OTHER})(?:,(?:{_KNOWN}|{_OTHER}))*").fullm
 _name_of_user = re.compile(
     r"[^\x00-\x20\x7f@:]+@(?:\[[^\x00-\x20\x7f@\[\]]+\]|[^\x00-\x20\x7f@:;?\[\]]+)"
 ).fullmatch
+#: Names which are addresses of record as they stand, such as those we wrote: reading
+#: them any further takes a third of the time of reading the file.
+_canonical = re.compile(
+    r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]+@[a-z0-9_][a-z0-9_.\-]*"
+).fullmatch
 
 
 @attrs.frozen
@@ -99,6 +104,8 @@ def user_address(name: str) -> AddressOfRecord:
     The domain is the realm of its digests, so it has no port.
     """
     name = name.removeprefix("sip:")
+    if _canonical(name):
+        return AddressOfRecord(f"sip:{name}")
     try:
         if _name_of_user(name):
             return address_of_record(name)

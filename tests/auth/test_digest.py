@@ -8,6 +8,9 @@ import pytest_twisted
 from presproxy.auth.digest import DigestAuthenticator
 from presproxy.auth.users import write_users
 from presproxy.errors import AccessDenied, ConfigurationMistakes, CredentialsRejected
+from presproxy.extend.build import build_named
+from presproxy.extend.find import find_plugins
+from presproxy.extend.uses import parse_use
 from presproxy.model.identity import Identity
 from presproxy.sip.authfields import Algorithm, parse_challenge
 from presproxy.sip.message import parse_message
@@ -42,7 +45,9 @@ class TestDigestAuthenticatorWithSHA256(TestDigestAuthenticator):
         path = directory / "users"
         write_users(path, {"alice@example.test": "wonderland"})
         return DigestAuthenticator(
-            users=str(path), algorithms="SHA-256,MD5", failures=0
+            users=str(path),
+            algorithms=(Algorithm.SHA_256, Algorithm.MD5),
+            failures=0,
         )
 
 
@@ -103,10 +108,32 @@ def make_register(uri, credentials):
 # --- Options
 
 
+def built(text):
+    """Make one from what stands on the command line."""
+    use = parse_use(text, "--auth")
+    return build_named(find_plugins(), "auth", use).plugin
+
+
 @pytest.mark.parametrize("algorithms", ["", "MD4", "MD5,MD5", "MD5;SHA-256", "SHA256"])
 def test_algorithms_are_known_ones_and_each_once(algorithms):
-    with pytest.raises(ValueError, match="MD5, SHA-256, SHA-512-256"):
-        DigestAuthenticator(users="users", algorithms=algorithms)
+    with pytest.raises(ConfigurationMistakes, match="algorithms"):
+        built(f"digest:users=users:algorithms={algorithms}")
+
+
+def test_all_options_can_be_given_on_the_command_line():
+    plugin = built(
+        "digest:users=/etc/users:algorithms=SHA-512-256,sha-256,MD5:nonce_life=60:"
+        "nonces=10:without_qop=no:null_uri=yes:failures=5"
+    )
+
+    assert plugin.users == "/etc/users"
+    assert plugin.algorithms == (
+        Algorithm.SHA_512_256,
+        Algorithm.SHA_256,
+        Algorithm.MD5,
+    )
+    assert (plugin.nonce_life, plugin.nonces, plugin.failures) == (60.0, 10, 5)
+    assert (plugin.without_qop, plugin.null_uri) == (False, True)
 
 
 @pytest_twisted.ensureDeferred
@@ -136,7 +163,9 @@ async def test_one_challenge_of_md5_is_offered_if_nothing_is_said(start):
 
 @pytest_twisted.ensureDeferred
 async def test_algorithms_are_offered_in_the_order_given(start):
-    authenticator = await start(algorithms="SHA-512-256, sha-256,MD5")
+    authenticator = await start(
+        algorithms=(Algorithm.SHA_512_256, Algorithm.SHA_256, Algorithm.MD5)
+    )
 
     challenges = authenticator.challenge(make_request(), "example.test", True)
 
@@ -169,7 +198,7 @@ async def test_no_two_challenges_have_one_nonce(start):
 @pytest.mark.parametrize("algorithm", list(Algorithm), ids=lambda each: each.value)
 @pytest_twisted.ensureDeferred
 async def test_every_algorithm_is_understood(start, ask, algorithm):
-    authenticator = await start(algorithms=algorithm.value)
+    authenticator = await start(algorithms=(algorithm,))
 
     assert await ask(authenticator) == ALICE
 
@@ -276,7 +305,7 @@ async def test_every_wrong_answer_is_rejected_in_the_same_words(start, ask, give
 
 @pytest_twisted.ensureDeferred
 async def test_md5_is_not_taken_where_it_is_not_offered(start, ask):
-    authenticator = await start(algorithms="SHA-256")
+    authenticator = await start(algorithms=(Algorithm.SHA_256,))
 
     why, stale = await rejection(ask(authenticator, algorithm=Algorithm.MD5))
 
@@ -285,7 +314,7 @@ async def test_md5_is_not_taken_where_it_is_not_offered(start, ask):
 
 @pytest_twisted.ensureDeferred
 async def test_a_stronger_algorithm_is_taken_unasked(start, ask):
-    authenticator = await start(algorithms="MD5")
+    authenticator = await start(algorithms=(Algorithm.MD5,))
 
     assert await ask(authenticator, algorithm=Algorithm.SHA_256) == ALICE
 
