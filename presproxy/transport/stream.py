@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol
 
 import attrs
@@ -176,6 +177,8 @@ class StreamConnection(TwistedProtocol):
         self._begun_at: float | None = None
         self._keep_until = 0.0
         self._end_by: float | None = None
+        # Not after the first of the moments above; they mostly move away meanwhile.
+        self.look_at = 0.0
         self._let_peer_close = False
         self._peer_is_done = False
         self._reading_is_paused = False
@@ -236,6 +239,7 @@ class StreamConnection(TwistedProtocol):
             self._begun_at, self._half_read = None, 0
         elif begins or self._begun_at is None:
             self._begun_at, self._half_read = now, octets
+            self.look_at = min(self.look_at, self._slow_at)
         else:
             self._half_read += octets
         if not self._keeper.buffer(self._half_read - before):
@@ -282,7 +286,7 @@ class StreamConnection(TwistedProtocol):
 
     def _answer_only(self) -> None:
         self.state = State.ANSWERING
-        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
+        self._end_soon()
 
     # --- Out
 
@@ -330,26 +334,37 @@ class StreamConnection(TwistedProtocol):
 
     # --- The end
 
-    def overdue(self, now: float) -> Ending | None:
-        """Why this connection should end now, if it should."""
-        limits = self._keeper.limits
-        if self._begun_at is not None and now >= self._begun_at + limits.message:
-            return Ending.SLOW
-        idle = limits.first if self._is_strange else limits.idle
-        if now >= max(self._heard_at + idle, self._keep_until):
-            return Ending.IDLE
-        return None
-
     def look(self, now: float) -> None:
-        """Go on to the end if a time is up; called once a second."""
-        if self._end_by is None:
-            ending = self.overdue(now)
-            if ending is not None:
-                self.close(ending)
-        elif now >= self._end_by and self.state is State.ANSWERING:
-            self._drain(unread=True)
-        elif now >= self._end_by and self.state is State.DRAINING:
-            self._give_up()
+        """
+        Go on to the end if a time is up.
+
+        Called every second in which `look_at` lies behind.
+        """
+        if self._end_by is not None:
+            if now < self._end_by:
+                self.look_at = self._end_by
+            elif self.state is State.ANSWERING:
+                self._drain(unread=True)
+            elif self.state is State.DRAINING:
+                self._give_up()
+        elif now >= self._slow_at:
+            self.close(Ending.SLOW)
+        elif now >= self._idle_at:
+            self.close(Ending.IDLE)
+        else:
+            self.look_at = min(self._slow_at, self._idle_at)
+
+    @property
+    def _slow_at(self) -> float:
+        if self._begun_at is None:
+            return inf
+        return self._begun_at + self._keeper.limits.message
+
+    @property
+    def _idle_at(self) -> float:
+        limits = self._keeper.limits
+        idle = limits.first if self._is_strange else limits.idle
+        return max(self._heard_at + idle, self._keep_until)
 
     def close(self, ending: Ending) -> None:
         """End the connection once all that was sent is on its way."""
@@ -372,10 +387,14 @@ class StreamConnection(TwistedProtocol):
         the peer to close, or to `look`.
         """
         self.state = State.DRAINING
-        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
+        self._end_soon()
         self._let_peer_close = unread
         if self._held is None:
             self._shut()
+
+    def _end_soon(self) -> None:
+        self._end_by = self._keeper.clock.seconds() + self._keeper.limits.closing
+        self.look_at = min(self.look_at, self._end_by)
 
     def _shut(self) -> None:
         self.transport.unregisterProducer()
