@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 from presproxy import __version__
 from presproxy.cli.agents import fetch, publish
+from presproxy.cli.check import check
 from presproxy.cli.contacts import (
     allow,
     block,
@@ -40,10 +44,15 @@ for _command in (
     forget,
     contacts,
     passwd,
+    check,
 ):
     cli.add_command(_command)
 
 
 def main() -> None:
     """Run the command line, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        # A note in another alphabet than the terminal's is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     cli(prog_name="presproxy")

@@ -8,13 +8,16 @@ import attrs
 from rich.console import Console
 from rich.text import Text
 
-from presproxy.cli.demo.ladder import WIDTH, Arrow, Ladder, Signs
+from presproxy.cli.demo.ladder import PLAIN, WIDTH, Arrow, Ladder, Signs
 from presproxy.cli.demo.meaning import label_of, meaning_of
 from presproxy.cli.demo.stage import SERVER, Message
 
 #: The lane of each end of a message.
 _SERVER_LANE = 1
 _RIGHT_LANE = 2
+
+#: For whoever cannot write the signs of the ladder, words of which hold these.
+_IN_ASCII = str.maketrans("→“”", '>""')
 
 #: Before each line of a message printed whole.
 _INDENT = " " * 6
@@ -121,4 +124,6 @@ class Page:
 
     def _print(self, line: Text) -> None:
         line.rstrip()
+        if self.signs is PLAIN:
+            line.plain = line.plain.translate(_IN_ASCII)
         self.console.print(line, soft_wrap=True)
