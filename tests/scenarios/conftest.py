@@ -1,0 +1,101 @@
+"""Servers to talk to, each a process of its own, and peers to talk to them with."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from presproxy.testing.instance import Instance
+from presproxy.testing.peer import Peer
+
+_instances = pytest.StashKey()
+
+#: Octets of a log that are shown when a test failed.
+_SHOWN = 20_000
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for instance in item.stash.get(_instances, ()):
+            report.sections.append(
+                (f"log of {instance.folder}", instance.logs()[-_SHOWN:])
+            )
+
+
+@pytest.fixture(scope="module")
+def module_servers(tmp_path_factory):
+    """Makes servers that live as long as the module's tests; they must end well."""
+    started = []
+
+    def start(*options, **fields):
+        instance = Instance(tmp_path_factory.mktemp("server"), options, **fields)
+        started.append(instance)
+        instance.start()
+        return instance
+
+    yield start
+    statuses = [instance.stop() for instance in started]
+    troubles = [line for instance in started for line in instance.troubles()]
+    assert (statuses, troubles) == ([0] * len(started), [])
+
+
+@pytest.fixture
+def servers(request, tmp_path):
+    """Makes servers of this test only; ``expected`` names troubles that are no surprise."""
+    started = request.node.stash[_instances] = []
+
+    def start(*options, expected="(?!)", **fields):
+        folder = tmp_path / f"server{len(started)}"
+        folder.mkdir()
+        instance = Instance(folder, options, **fields)
+        started.append(instance)
+        instances.append((instance, re.compile(expected)))
+        instance.start()
+        return instance
+
+    instances: list[tuple[Instance, re.Pattern[str]]] = []
+    yield start
+    wrong = []
+    for instance, expected in instances:
+        defects = instance.defects() if instance.is_running else 0
+        status = instance.stop() if instance.is_running else 0
+        surprises = [line for line in instance.troubles() if not expected.search(line)]
+        if (defects, status, surprises) != (0, 0, []):
+            wrong.append((defects, status, surprises))
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def shared_server(module_servers):
+    """One server for all tests of a module, which use users of their own."""
+    return module_servers("--min-expires", "2")
+
+
+@pytest.fixture
+def server(request, shared_server):
+    """The module's server, looked at after each test."""
+    request.node.stash[_instances] = [shared_server]
+    defects, troubles = shared_server.defects(), shared_server.troubles()
+    yield shared_server
+    assert shared_server.is_running
+    assert (shared_server.defects(), shared_server.troubles()) == (defects, troubles)
+
+
+@pytest.fixture
+def peers():
+    """Makes peers, and closes them."""
+    made = []
+
+    def make(server, user="alice@contoso.com", transport="udp"):
+        address = server.udp if transport == "udp" else server.tcp
+        peer = Peer(address, user, transport)
+        made.append(peer)
+        return peer
+
+    yield make
+    for peer in made:
+        peer.close()
