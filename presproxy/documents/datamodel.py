@@ -18,6 +18,7 @@ from presproxy.documents.fragments import (
     Fragments,
     escaped_attribute,
     with_id,
+    written,
 )
 from presproxy.documents.rpid import (
     ACTIVITIES,
@@ -60,13 +61,10 @@ class Person:
         end: bytes,
     ) -> Person:
         """Make one of its parts."""
-        data = b'<dm:person id="%b"%b>%b%b%b</dm:person>' % (
-            id,
-            attributes,
-            activities.write() if activities is not None else b"",
-            b"".join([each.data for each in characteristics]),
-            end,
-        )
+        content = b"".join([each.data for each in characteristics]) + end
+        if activities is not None:
+            content = activities.write() + content
+        data = written(b"dm:person", b' id="%b"%b' % (id, attributes), content)
         kinds = [each.tag for each in characteristics]
         if activities is not None:
             kinds += [each.tag for each in activities.kinds]
@@ -141,12 +139,9 @@ def read_person(element: Element, fragments: Fragments) -> Person:
 def read_device(element: Element, fragments: Fragments) -> Device:
     """Read a ``device`` element."""
     id = _id(element, "device")
-    data = b'<dm:device id="%b"%b>%b</dm:device>' % (
-        id,
-        fragments.attributes(element, without="id"),
-        b"".join([fragments.write(child) for child in element]),
-    )
-    return Device(id, data)
+    attributes = b' id="%b"%b' % (id, fragments.attributes(element, without="id"))
+    content = b"".join([fragments.write(child) for child in element])
+    return Device(id, written(b"dm:device", attributes, content))
 
 
 def merged(persons: Sequence[Person]) -> Person:

@@ -185,6 +185,13 @@ class Fragments:
         return f"ns{number}"
 
 
+def written(name: bytes, attributes: bytes, content: bytes) -> bytes:
+    """Write an element of parts that are written; an empty one closes itself."""
+    if not content:
+        return b"<%b%b/>" % (name, attributes)
+    return b"<%b%b>%b</%b>" % (name, attributes, content, name)
+
+
 def with_id(fragment: bytes, old: bytes, new: bytes) -> bytes:
     """Give a fragment, whose first attribute is the id, another one; all are escaped."""
     begin = fragment.index(b'"') + 1

@@ -29,6 +29,7 @@ from presproxy.documents.fragments import (
     escaped,
     escaped_attribute,
     with_id,
+    written,
 )
 from presproxy.documents.xml import STANDARD_LIMITS, Limits, parse_tree
 from presproxy.errors import MalformedDocument
@@ -193,10 +194,7 @@ def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, byt
     inner = b"".join(others)
     if basic is not None:
         inner = b"<basic>%b</basic>%b" % (basic.encode(), inner)
-    attributes = fragments.attributes(status)
-    if not inner:
-        return basic, b"<status%b/>" % attributes
-    return basic, b"<status%b>%b</status>" % (attributes, inner)
+    return basic, written(b"status", fragments.attributes(status), inner)
 
 
 def _read_contact(

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 import attrs
 
-from presproxy.documents.fragments import RPID, Fragment, Fragments
+from presproxy.documents.fragments import RPID, Fragment, Fragments, written
 
 ACTIVITIES = f"{{{RPID}}}activities"
 _NOTE = f"{{{RPID}}}note"
@@ -63,14 +63,8 @@ class Activities:
 
     def write(self) -> bytes:
         """Write the element."""
-        if not self.kinds and not self.notes:
-            return b"<rpid:activities%b/>" % self.attributes
         kinds = b"".join([kind.data for kind in self.kinds])
-        return b"<rpid:activities%b>%b%b</rpid:activities>" % (
-            self.attributes,
-            self.notes,
-            kinds,
-        )
+        return written(b"rpid:activities", self.attributes, self.notes + kinds)
 
     def busy(self) -> list[Fragment]:
         """Give the kinds for which the person is not to be disturbed."""

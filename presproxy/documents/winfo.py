@@ -119,7 +119,9 @@ def read(data: bytes, limits: Limits = STANDARD_LIMITS) -> WatcherInformation:
     """
     root = parse(data, limits)
     if root.tag != _WATCHERINFO:
-        raise MalformedDocument(f"the root is {root.tag[:80]}, not watcherinfo")
+        raise MalformedDocument(
+            f"the root is {root.tag[:80]}, not watcherinfo of {NAMESPACE}"
+        )
     version = _read_number(root, "version")
     state = root.get("state", "").strip()
     if version is None or state not in ("full", "partial"):
