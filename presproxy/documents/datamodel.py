@@ -122,7 +122,7 @@ def read_person(element: Element, fragments: Fragments) -> Person:
         elif tag == _NOTE:
             end.append(fragments.write(child))
         elif tag == _TIMESTAMP:
-            timestamp = child
+            timestamp = child if timestamp is None else timestamp
         else:
             characteristics.append(Fragment(tag, fragments.write(child)))
     if timestamp is not None:

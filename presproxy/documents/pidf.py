@@ -144,7 +144,11 @@ def read(
 def _read_tuple(
     element: Element, fragments: Fragments, contacts: Contacts, number: int
 ) -> Tuple:
-    """Read a tuple, and put its elements into the schema's order."""
+    """
+    Read a tuple, and put its elements into the schema's order.
+
+    Of what there may be one, the first counts.
+    """
     id = escaped_attribute(element.get("id", "").strip()).encode()
     if not id:
         raise MalformedDocument(f"tuple {number} has no id")
@@ -156,14 +160,15 @@ def _read_tuple(
     end: list[bytes] = []
     for child in element:
         tag = child.tag
-        if tag == _STATUS and not status:
-            basic, status = _read_status(child, fragments)
-        elif tag == _CONTACT and contact is None:
-            contact = child
+        if tag == _STATUS:
+            if not status:
+                basic, status = _read_status(child, fragments)
+        elif tag == _CONTACT:
+            contact = child if contact is None else contact
         elif tag == _NOTE:
             end.append(fragments.write(child))
-        elif tag == _TIMESTAMP and timestamp is None:
-            timestamp = child
+        elif tag == _TIMESTAMP:
+            timestamp = child if timestamp is None else timestamp
         else:
             others.append(fragments.write(child))
     if timestamp is not None:

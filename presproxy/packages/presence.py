@@ -33,6 +33,13 @@ from presproxy.sip.uri import AddressOfRecord, address_of_record
 #: Open tuples come first, those that say nothing of it before closed ones.
 _RANK = {pidf.OPEN: 0, None: 1, pidf.CLOSED: 2}
 
+_CLOSED = b'<tuple id="nobody"><status><basic>closed</basic></status>'
+#: What is shown where no tuple is published, with and without a contact.
+_NOBODY = pidf.Tuple(
+    b"nobody", pidf.CLOSED, _CLOSED + b"<contact>", b"</contact></tuple>"
+)
+_NOBODY_NOWHERE = pidf.Tuple(b"nobody", pidf.CLOSED, _CLOSED + b"</tuple>")
+
 _Piece = pidf.Tuple | Person | Device
 
 
@@ -124,7 +131,9 @@ class PresencePackage(Intervals):
             devices += document.devices
             notes += document.notes
             others += document.others
-        if len(services) > 1:
+        if not services:
+            services.append(_NOBODY if self.contact == "address" else _NOBODY_NOWHERE)
+        elif len(services) > 1:
             services.sort(key=_rank)
             del services[self.tuples :]
         if len(persons) > 1:
@@ -138,8 +147,7 @@ class PresencePackage(Intervals):
         address = _written(material.presentity)
         return PresenceState(
             material.presentity,
-            tuple([each.write(address) for each in services])
-            or (self._nobody(address),),
+            tuple([each.write(address) for each in services]),
             tuple(dict.fromkeys(notes)),
             tuple([each.data for each in persons]),
             tuple([each.data for each in devices]),
@@ -171,13 +179,6 @@ class PresencePackage(Intervals):
         if self.persons == "all":
             return persons
         return [merged(persons) if self.persons == "merged" else persons[0]]
-
-    def _nobody(self, address: bytes) -> bytes:
-        contact = b"<contact>%b</contact>" % address
-        return (
-            b'<tuple id="nobody"><status><basic>closed</basic></status>%b</tuple>'
-            % (contact if self.contact == "address" else b"")
-        )
 
 
 def means(entity: str, presentity: AddressOfRecord) -> bool:

@@ -158,6 +158,15 @@ def test_a_tuple_is_put_into_the_schemas_order():
     )
 
 
+def test_of_what_there_may_be_one_the_first_counts():
+    content = (
+        "<status><basic>closed</basic></status><contact>sip:a@b</contact>"
+        "<timestamp>1</timestamp>"
+    )
+
+    assert service(content + content.replace("closed", "open")) == content
+
+
 def test_the_attributes_of_a_tuple_are_kept():
     (only,) = read('<tuple e:a="&quot;" id=" t&amp; "/>').tuples
 
