@@ -41,9 +41,10 @@ _auth_param = re.compile(
     rf"[ \t]*(?:({grammar.TOKEN})[ \t]*=[ \t]*"
     rf'({grammar.QUOTED_STRING}|[^\s,"]*)[ \t]*)?(?:,|$)'
 ).match
-#: The usual case: no space before a comma, and no quoted pairs.
+#: The usual case: no space before a comma, and no quoted pairs.  It begins only behind a
+#: comma or a space, so that a long word is not looked at from each of its letters.
 _quick_params = re.compile(
-    rf'(({grammar.TOKEN})=(?:"([^"\\]*)"|([^\s,"]+))(?:,[ \t]*|$))'
+    rf'(?<![^, \t])(({grammar.TOKEN})=(?:"([^"\\]*)"|([^\s,"]+))(?:,[ \t]*|$))'
 ).findall
 _count = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch
 _extended = re.compile(r"utf-8'[^']*'([^'\s]*)", re.IGNORECASE).fullmatch

@@ -107,6 +107,8 @@ BEGINNINGS = [
     "sip:a@",
     "SIP/2.0/UDP h",
     "Digest a=",
+    "Digest ",
+    'Digest a="',
     "a/b;",
     "*;",
 ]
