@@ -127,6 +127,9 @@ class _Request(Request):
 class _Site(Site):
     requestFactory = _Request
 
+    def log(self, request: Request) -> None:
+        """Write no line: a scraper asks every few seconds, for years."""
+
 
 def _is_of_loopback(host: str) -> bool:
     if host.lower().rstrip(".") == "localhost":

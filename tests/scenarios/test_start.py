@@ -33,3 +33,11 @@ def test_a_port_that_is_taken_is_one_line_and_status_1(server, servers):
 def test_health_is_told(server):
     assert server.ask("GET", "/healthz") == (200, b"alive\n")
     assert server.ask("GET", "/readyz") == (200, b"ready\n")
+
+
+def test_who_asks_for_health_leaves_no_line_in_the_log(server):
+    before = server.log()
+
+    server.ask("GET", "/metrics")
+
+    assert server.log() == before
