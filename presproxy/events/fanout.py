@@ -19,7 +19,7 @@ from presproxy.events.resource import Resource
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import INotifier
 from presproxy.metrics import Counter
-from presproxy.model.decision import View
+from presproxy.model.decision import NEUTRAL, View
 from presproxy.model.notice import Notice
 from presproxy.model.subscription import State, Subscription
 
@@ -104,7 +104,9 @@ class FanOut:
                 current = groups[key] = _Slice(resource, *key, [])
                 slices.append(current)
             current.subscriptions.append(each)
-        return slices
+        # The neutral view is the same always: a NOTIFY would tell who is politely blocked
+        # that something has changed.
+        return [each for each in slices if each.view != NEUTRAL]
 
     def _come_again(self) -> None:
         if not self._is_coming:
