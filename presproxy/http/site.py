@@ -127,7 +127,7 @@ class _Request(Request):
 class _Site(Site):
     requestFactory = _Request
 
-    def log(self, request: Request) -> None:
+    def log(self, request: object) -> None:
         """Write no line: a scraper asks every few seconds, for years."""
 
 
