@@ -206,11 +206,6 @@ class EventPackageContract(ABC):
                 assert body.content_type == content_type
                 assert body.numbered(0)
 
-    def test_what_one_presentity_shows_is_not_anothers(
-        self, package: IEventPackage
-    ) -> None:
-        assert package.neutral(ALICE) != package.neutral(CAROL)
-
     # --- What it is tried with
 
     def _states(self, package: IEventPackage) -> Iterator[Any]:
