@@ -1,0 +1,5 @@
+from asserted import maker as asserted
+from audited import maker as audited
+from colleagues import maker as colleagues
+from mood import maker as mood
+from notebook import maker as notebook
