@@ -225,10 +225,12 @@ def _unique(
     owners = [keys.get(id(each), "") for each in pieces]
     ids = [each.id for each in pieces]
     used: set[bytes] = set()
+    marks: dict[tuple[str, bytes], int] = {}
     for place in sorted(range(len(pieces)), key=lambda place: (owners[place], place)):
-        mark = crc32(owners[place].encode())
+        key, published = owners[place], ids[place]
         while ids[place] in used:
-            ids[place] = b"%b-%08x" % (pieces[place].id, mark)
-            mark += 1
+            mark = marks.get((key, published), crc32(key.encode()))
+            marks[key, published] = mark + 1
+            ids[place] = b"%b-%08x" % (published, mark)
         used.add(ids[place])
     return ids
