@@ -18,7 +18,9 @@ from presproxy.useragent import STATES, HeldPublication, Presence
 
 @click.command()
 @click.argument("aor", type=address)
-@click.argument("state", type=click.Choice(STATES, case_sensitive=False))
+@click.argument(
+    "state", metavar="STATE", type=click.Choice(STATES, case_sensitive=False)
+)
 @click.option("--note", metavar="TEXT", help="A few words of your own.")
 @click.option(
     "--expires",
@@ -40,7 +42,11 @@ def publish(
     expires: int,
     hold: bool,
 ) -> None:
-    """Publish the STATE of AOR."""
+    """
+    Publish the STATE of AOR.
+
+    STATE is available, busy, dnd, brb, away, offwork or offline.
+    """
     presence = Presence(state, note)
 
     async def command(reactor: Any) -> None:

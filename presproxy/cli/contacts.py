@@ -10,11 +10,12 @@ import click
 from presproxy.cli.api import ApiClient
 from presproxy.cli.output import print_json, print_line, print_table
 from presproxy.cli.running import Surroundings, surrounded
-from presproxy.cli.words import address, short
+from presproxy.cli.words import address, short, url
 from presproxy.sip.uri import AddressOfRecord
 
 with_api = click.option(
     "--api",
+    type=url,
     metavar="URL",
     default="http://127.0.0.1:8080",
     show_default=True,

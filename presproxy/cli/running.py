@@ -29,6 +29,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from presproxy.errors import PresproxyError
+from presproxy.useragent import Refused
 
 T = TypeVar("T")
 
@@ -156,4 +157,11 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except PresproxyError as error:
-            raise Failure(str(error)) from error
+            raise Failure(explained(error)) from error
+
+
+def explained(error: PresproxyError) -> str:
+    """Say what went wrong, and what may help."""
+    if isinstance(error, Refused) and error.status in (401, 407):
+        return f"{error}: see --user and --password-file"
+    return str(error)

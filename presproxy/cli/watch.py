@@ -17,13 +17,14 @@ from twisted.internet.task import deferLater
 
 from presproxy.cli.account import Speaker, speaks_sip
 from presproxy.cli.output import print_json, print_line
-from presproxy.cli.running import Surroundings, surrounded
+from presproxy.cli.running import Surroundings, explained, surrounded
 from presproxy.cli.sighting import Sighting
 from presproxy.cli.words import address, short
 from presproxy.errors import PresproxyError
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.useragent import (
     HeldSubscription,
+    NoAnswer,
     Refused,
     SubscriptionEnded,
     UserAgent,
@@ -35,6 +36,9 @@ _FAREWELL = 2.0
 #: Reasons after which to subscribe anew, and after how many seconds where the server
 #: names none (RFC 6665 §4.1.3).  One second instead of none spares a server that starts.
 _COME_BACK = {"deactivated": 1.0, "timeout": 1.0, "probation": 30.0, "giveup": 30.0}
+
+#: Seconds between tries while the server is away.  Chosen.
+_AWAY = 5.0
 
 
 @attrs.frozen
@@ -54,7 +58,9 @@ class Watching:
 
     agent: UserAgent
     aor: AddressOfRecord
+    expires: int
     tell: Callable[[News], None]
+    _was_there: bool = False
     _task: Deferred[None] | None = None
     _subscription: HeldSubscription | None = None
 
@@ -77,7 +83,7 @@ class Watching:
     async def _go_on(self) -> None:
         while True:
             error = await self._until_it_ends()
-            pause = pause_after(error)
+            pause = pause_after(error, self._was_there)
             if pause is None:
                 self.tell(Over(self.aor, error))
                 return
@@ -88,16 +94,23 @@ class Watching:
         try:
             self._subscription = await self.agent.subscribe(
                 self.aor,
+                self.expires,
                 told=lambda notification: self.tell(Sighting.of(notification)),
                 lost=ended.callback,
             )
         except PresproxyError as error:
             return error
+        self._was_there = True
         return await ended
 
 
-def pause_after(error: PresproxyError) -> float | None:
-    """Say after how many seconds to subscribe anew; None for never."""
+def pause_after(error: PresproxyError, was_there: bool) -> float | None:
+    """
+    Say after how many seconds to subscribe anew; None for never.
+
+    A server which ``was_there`` is waited for.  One that never was may be another than
+    was meant, and somebody should know at once.
+    """
     if isinstance(error, SubscriptionEnded):
         pause = _COME_BACK.get(error.reason or "timeout")
         if pause is None:
@@ -105,12 +118,24 @@ def pause_after(error: PresproxyError) -> float | None:
         return max(pause, error.retry_after or 0)
     if isinstance(error, Refused) and error.status == 481:
         return _COME_BACK["deactivated"]
+    if was_there and isinstance(error, NoAnswer):
+        return _AWAY
+    if was_there and isinstance(error, Refused) and error.may_pass:
+        return max(_AWAY, error.retry_after or 0)
     return None
 
 
 @click.command()
 @click.argument("aors", metavar="AOR...", type=address, nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line each.")
+@click.option(
+    "--expires",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the server may have forgotten us before that is noticed.",
+)
 @speaks_sip
 @surrounded
 def watch(
@@ -118,23 +143,29 @@ def watch(
     surroundings: Surroundings,
     aors: Sequence[AddressOfRecord],
     as_json: bool,
+    expires: int,
 ) -> None:
     """Print every change of the presence of each AOR, until Ctrl-C."""
 
     async def command(reactor: Any) -> bool:
         async with speaker.agent(reactor, speaker.watcher_of(aors[0])) as agent:
-            return await _watch(agent, list(dict.fromkeys(aors)), as_json)
+            news: DeferredQueue[News] = DeferredQueue()
+            watching = {
+                aor: Watching(agent, aor, expires, news.put)
+                for aor in dict.fromkeys(aors)
+            }
+            return await _watch(watching, news, as_json)
 
     if not surroundings.run(command):
         raise click.exceptions.Exit(1)
 
 
 async def _watch(
-    agent: UserAgent, aors: Sequence[AddressOfRecord], as_json: bool
+    watching: dict[AddressOfRecord, Watching],
+    news: DeferredQueue[News],
+    as_json: bool,
 ) -> bool:
     """Watch until Ctrl-C, which is True, or until nobody is left to be watched."""
-    news: DeferredQueue[News] = DeferredQueue()
-    watching = {aor: Watching(agent, aor, news.put) for aor in aors}
     for each in watching.values():
         each.start()
     try:
@@ -153,8 +184,14 @@ async def _watch(
 
 def _print(one: News, as_json: bool) -> None:
     if isinstance(one, Over):
-        click.echo(f"presproxy: {short(one.aor)}: {one.error}", err=True)
+        click.echo(f"presproxy: {short(one.aor)}: {_why(one.error)}", err=True)
     elif as_json:
         print_json(one.as_json, on_one_line=True)
     else:
         print_line(one.as_text)
+
+
+def _why(error: PresproxyError) -> str:
+    if isinstance(error, SubscriptionEnded):
+        return f"watched no more: {error.reason or 'no reason given'}"
+    return explained(error)

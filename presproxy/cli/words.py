@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import click
 
 from presproxy.errors import MalformedField
@@ -30,6 +32,20 @@ def where(text: str | Server) -> Server:
         return Server.parse(text)
     except MalformedField as error:
         raise click.BadParameter(error.why) from None
+
+
+def url(text: str) -> str:
+    """Read where HTTP is spoken."""
+    try:
+        parts = urlsplit(text)
+        is_one = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        )
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise click.BadParameter(f"{text!r} is no http:// or https:// URL")
+    return text
 
 
 def short(aor: str) -> str:
