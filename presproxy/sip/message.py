@@ -9,8 +9,7 @@ requests are answered after five fields were looked at, and most responses after
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar, overload
+from collections.abc import Iterable
 
 import attrs
 
@@ -43,6 +42,7 @@ from presproxy.sip.head import (
     write_message,
 )
 from presproxy.sip.header import Header, canonical
+from presproxy.sip.once import once
 from presproxy.sip.status import reason as reason_phrase
 from presproxy.sip.uri import URI, parse_uri
 
@@ -54,35 +54,14 @@ _request_line = re.compile(
 _status_line = re.compile(
     r"[Ss][Ii][Pp]/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.DOTALL
 ).fullmatch
-#: As most user agents write it: no folding and no quotes before the branch, Via first.
+#: As most user agents write it: Via first and not folded, with nothing quoted and no
+#: parameter like ``branch`` before the branch.  Nothing is tried twice.
 _to_peek = re.compile(
-    rb"SIP/2\.0 ([1-6][0-9][0-9]) [^\r\n]*\r\n(?:Via|v|via|VIA): *SIP/2\.0/[A-Za-z]+ "
-    rb'[^;,"\s]+(?:;(?!(?i:branch))[^;,"\s]*)*;branch=([^;,"\s]+)'
+    rb"SIP/2\.0 ([1-6][0-9][0-9]) .*\r\n"
+    rb'(?:Via|v): *SIP/2\.0/[A-Za-z]+ [^;,"\s]+(?:;[^;,"\sBb][^;,"\s]*+)*+'
+    rb';branch=([^;,"\s]+).*\r\n'
+    rb"(?:(?!CSeq|\r).+\r\n)*+CSeq: *[0-9]{1,9} +([A-Z]+)\r\n"
 ).match
-_to_peek_method = re.compile(rb"\r\nCSeq: *[0-9]{1,9} +([A-Z]+)\r\n").search
-
-T = TypeVar("T")
-
-
-class once(Generic[T]):
-    """An attribute worked out when it is first asked for, and then kept."""
-
-    def __init__(self, read: Callable[[Any], T]) -> None:
-        self._read = read
-        self.__doc__ = read.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> once[T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> once[T] | T:
-        if instance is None:
-            return self
-        value = instance.__dict__[self._name] = self._read(instance)
-        return value
 
 
 @attrs.frozen(eq=False)
@@ -426,15 +405,8 @@ def peek_response(data: bytes) -> tuple[int, bytes, bytes] | None:
     None for whatever is not a response as most user agents write it, with Via first;
     `parse_message` may still read it.
     """
-    start = _to_peek(data)
-    if start is None:
-        return None
-    method = _to_peek_method(data, start.end())
-    if method is None or data.find(b"\r\n\r\n", start.end(), method.end()) >= 0:
-        # None at all, or one in a body which is a message itself.
-        return None
-    status, branch = start.groups()
-    return int(status), branch, method[1]
+    match = _to_peek(data)
+    return None if match is None else (int(match[1]), match[2], match[3])
 
 
 # --- Writing

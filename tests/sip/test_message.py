@@ -1,28 +1,16 @@
 from __future__ import annotations
 
-import re
-from contextlib import suppress
-from pathlib import Path
-from time import process_time
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from presproxy.errors import MalformedField
-from presproxy.sip import grammar
 from presproxy.sip.fields import WILDCARD
-from presproxy.sip.head import LARGEST_HEAD, MOST_LINES
-from presproxy.sip.header import canonical
 from presproxy.sip.message import (
-    MalformedMessage,
     Request,
     Response,
     build_request,
     build_response,
     parse_message,
     peek_response,
-    salvage,
 )
 
 PUBLISH = b"""\
@@ -58,23 +46,6 @@ Content-Length: 0\r
 \r
 """
 
-MESSAGES = [
-    PUBLISH,
-    OK,
-    *(
-        path.read_bytes()
-        for path in sorted((Path(__file__).parents[1] / "torture").glob("*.sip"))
-    ),
-]
-ATTRIBUTES = [
-    name for name in dir(Request) if not name.startswith("_") and name not in dir(dict)
-]
-tokens = st.from_regex(re.compile(grammar.TOKEN, re.ASCII), fullmatch=True)
-wire_text = st.binary(max_size=30).map(
-    lambda data: data.decode("utf-8", "surrogateescape")
-)
-values = wire_text.map(lambda text: re.sub(r"[\r\n\0]", "", text).strip(" \t"))
-
 
 @pytest.fixture
 def request_():
@@ -84,12 +55,6 @@ def request_():
 def changed(old, new):
     assert old in PUBLISH
     return PUBLISH.replace(old, new)
-
-
-def why(data):
-    with pytest.raises(MalformedMessage) as caught:
-        parse_message(data)
-    return str(caught.value)
 
 
 # --- Requests and their fields
@@ -271,157 +236,6 @@ def test_bytes_which_are_not_utf8_survive():
     assert b'From: "\xe4\xff" <sip:alice@example.test>;tag=a73k\r\n' in response
 
 
-# --- The body
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "body"),
-    [
-        (b"Content-Length: 4", b"Content-Length: 0", b""),
-        (b"Content-Length: 4", b"l : 02 ", b"bo"),
-        (b"Content-Length: 4\r\n", b"", b"body"),
-    ],
-)
-def test_the_length_says_where_the_body_ends(old, new, body):
-    assert parse_message(changed(old, new)).body == body
-
-
-@pytest.mark.parametrize(
-    ("length", "expected"),
-    [
-        (b"5", "the body is shorter than its Content-Length"),
-        (b"9" * 99, "the body is shorter than its Content-Length"),
-        (b"-1", "no Content-Length: '-1'"),
-        (b"+4", "no Content-Length: '+4'"),
-        (b"4 4", "no Content-Length: '4 4'"),
-        (b"4, 4", "no Content-Length: '4, 4'"),
-        (b"", "no Content-Length: ''"),
-        ("٤".encode(), "no Content-Length: '٤'"),
-    ],
-)
-def test_a_length_that_cannot_be_is_refused(length, expected):
-    data = changed(b"Content-Length: 4", b"Content-Length: " + length)
-
-    assert why(data) == expected
-
-
-# --- Refused
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "expected"),
-    [
-        (b"Event: P", b"Event: \x00P", "a CR, LF or NUL stands alone in the header"),
-        (b"Event: P", b"Event: \rP", "a CR, LF or NUL stands alone in the header"),
-        (b"Event: P", b"Event: \nP", "a CR, LF or NUL stands alone in the header"),
-        (b"Event: P", b"Event P", "a line of the header has no name"),
-        (b"Event: P", b": P", "a line of the header has no name"),
-        (b"Event: P", b"Ev ent: P", "a line of the header has no name"),
-        (b"Event: P", b"(Event): P", "a line of the header has no name"),
-        (b"From:", b"Fro:", "the field from is missing"),
-        (b"CSeq: 2", b"CSeq: 1 PUBLISH\r\nCSeq: 2", "the field cseq is there twice"),
-        (b"CSeq: 2", b"Max-Forwards: 5\r\nCSeq: 2", "the field max-forwards is there twice"),
-        (b"CSeq: 2", b"CSeq: 2147483648", "CSeq: 2147483648 is not below 2**31"),
-        (b"CSeq: 2", "CSeq: ٢".encode(), "CSeq: cannot be read: '٢ PUBLISH'"),
-        (b"CSeq: 2 PUBLISH", b"CSeq: 2", "CSeq: cannot be read: '2'"),
-        (b"CSeq: 2 PUBLISH", b"CSeq: 2 XPUBLISH", "the method in CSeq is not the request's"),
-        (b"CSeq: 2 PUBLISH", b"CSeq: 2 publish", "the method in CSeq is not the request's"),
-        (b"test SIP/2.0\r", b"test SIP/3.0\r", "SIP/3.0 is not spoken here"),
-        (b"PUBLISH sip:", b"PUB/LISH sip:", "the start-line is neither a request's nor a status line"),
-        (b"PUBLISH sip:alice@example.test SIP", b"PUBLISH SIP", "the start-line is neither a request's nor a status line"),
-        (b"\r\n\r\n", b"\r\n", "no blank line ends the head"),
-    ],
-)  # fmt: skip
-def test_what_is_malformed_is_refused_with_the_reason(old, new, expected):
-    assert why(changed(old, new)) == expected
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x00",
-        b"\r\n",
-        b"\r\n\r\n\r\n\r\n",
-        b"hello",
-        b"\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-    ],
-)
-def test_what_is_no_message_is_refused(data):
-    with pytest.raises(MalformedMessage) as caught:
-        parse_message(data)
-
-    assert caught.value.request is None
-
-
-@pytest.mark.parametrize(
-    "line", [b"SIP/2.0 99 x", b"SIP/2.0 700 x", b"SIP/2.0 2000 x", b"SIP/2.0"]
-)
-def test_a_response_that_cannot_be_read_is_not_answered(line):
-    with pytest.raises(MalformedMessage) as caught:
-        parse_message(OK.replace(b"SIP/2.0 200 OK", line))
-
-    assert caught.value.request is None
-
-
-def test_a_large_head_is_refused_and_answered():
-    data = changed(b"Event:", b"X: " + b"x" * LARGEST_HEAD + b"\r\nEvent:")
-
-    with pytest.raises(MalformedMessage, match="16384 bytes") as caught:
-        parse_message(data)
-
-    assert (caught.value.status, caught.value.request.call_id) == (
-        513,
-        "3848276298@192.0.2.10",
-    )
-
-
-def test_a_head_may_be_just_as_large_as_is_allowed():
-    head = len(PUBLISH.partition(b"\r\n\r\n")[0])
-    room = LARGEST_HEAD - head - len(b"X: \r\n")
-
-    assert parse_message(changed(b"Event:", b"X: " + b"x" * room + b"\r\nEvent:"))
-    assert why(changed(b"Event:", b"X: " + b"x" * (room + 1) + b"\r\nEvent:"))
-
-
-def test_many_lines_are_refused_and_answered():
-    lines = PUBLISH.partition(b"\r\n\r\n")[0].count(b"\r\n")
-    just = changed(b"Event:", b"X-X: x\r\n" * (MOST_LINES - lines) + b"Event:")
-    more = changed(b"Event:", b"X-X: x\r\n" * (MOST_LINES - lines) + b"X: x\r\nEvent:")
-
-    assert len(parse_message(just).get_all("x-x")) == MOST_LINES - lines
-    with pytest.raises(MalformedMessage, match="128 lines") as caught:
-        parse_message(more)
-    assert (caught.value.status, caught.value.request.method) == (513, "PUBLISH")
-
-
-def test_folded_lines_are_counted_singly():
-    assert why(changed(b"Event:", b"X-X: x\r\n" + b" x\r\n" * MOST_LINES + b"Event:"))
-
-
-def test_what_is_salvaged_lacks_what_cannot_be_read():
-    data = changed(b"Event: P", b"X: a\rb\r\nno name\r\nEvent: \x00P")
-
-    request = salvage(data.replace(b"PUBLISH sip:alice@", b"PUBLISH  <bad uri> x", 1))
-
-    assert [name for name, _ in request.header if name in ("X", "Event")] == []
-    assert (request.method, request.body) == ("PUBLISH", b"")
-    assert build_response(request, 400).startswith(b"SIP/2.0 400 Bad Request\r\n")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b"From:", b"Fro:"),
-        (b"SIP/2.0/UDP", b"UDP"),
-        (b"PUBLISH sip", b"ACK sip"),
-        (b"PUBLISH sip", b"SIP/2.0 sip"),
-    ],
-)
-def test_what_could_not_be_answered_is_not_salvaged(old, new):
-    assert salvage(changed(old, new)) is None
-
-
 # --- Where it came from
 
 
@@ -543,162 +357,6 @@ def test_no_line_can_be_smuggled_in(request_, write, text):
         write(request_, text)
 
 
-# --- Properties
-
-
-@given(
-    tokens,
-    values.filter(lambda text: re.fullmatch(r"[^\x00-\x20\x7f]+", text)),
-    st.lists(st.tuples(tokens, values)),
-    st.binary(max_size=50),
-)
-def test_a_request_reads_back_the_same(method, uri, fields, body):
-    own = ("via", "from", "to", "call-id", "cseq", "content-length", "content-type")
-    single = (*own, "max-forwards")
-    fields = [
-        (name, value) for name, value in fields if canonical(name) not in single
-    ] + [
-        ("Via", "SIP/2.0/UDP h"),
-        ("f", "<sip:a@h>;tag=1"),
-        ("TO", "<sip:b@h>"),
-        ("call-id", "1"),
-        ("CSeq", f"1 {method}"),
-    ]
-
-    request = parse_message(build_request(method, uri, fields, body, "a/b"))
-
-    assert (request.method, request.uri, request.body) == (method, uri, body)
-    assert list(request.header) == [
-        *fields,
-        ("Content-Type", "a/b"),
-        ("Content-Length", str(len(body))),
-    ]
-
-
-@given(
-    st.integers(100, 699),
-    st.lists(st.tuples(tokens, values)),
-    st.binary(max_size=50),
-    values,
-)
-def test_a_response_reads_back_the_same(status, fields, body, reason):
-    single = ("from", "to", "call-id", "cseq", "max-forwards", "content-length")
-    fields = [
-        each
-        for each in fields
-        if canonical(each[0]) not in (*single, "via", "content-type")
-    ]
-    request = parse_message(PUBLISH)
-
-    response = parse_message(
-        build_response(request, status, fields, body, reason=reason)
-    )
-
-    assert (response.status, response.reason, response.body) == (status, reason, body)
-    assert list(response.header)[6:-1] == fields
-    assert response.vias == request.vias
-
-
-def read_all_of(data):
-    with suppress(MalformedMessage):
-        message = parse_message(data)
-        for name in ATTRIBUTES:
-            with suppress(MalformedField):
-                getattr(message, name, None)
-        if isinstance(message, Request):
-            with suppress(MalformedField):
-                message.stamp("192.0.2.1", 5060)
-            build_response(message, 200, to_tag="x")
-        peeked = peek_response(data)
-        if peeked is not None:
-            branch = (message.via.branch or "").encode("utf-8", "surrogateescape")
-            method = message.cseq.method.encode()
-            assert peeked == (message.status, branch, method)
-    salvaged = salvage(data)
-    if salvaged is not None:
-        build_response(salvaged, 400, to_tag="x")
-
-
-@given(st.binary())
-def test_no_bytes_fail_in_another_way(data):
-    read_all_of(data)
-
-
-PIECES = [
-    *(
-        b"\r\n",
-        b"\r",
-        b"\n",
-        b"\x00",
-        b" ",
-        b"\t",
-        b"\r\n ",
-        b":",
-        b";",
-        b",",
-        b'"',
-        b"<",
-        b">",
-    ),
-    *(
-        b"\\",
-        b"\xff",
-        b"%",
-        b"=",
-        b"/",
-        b"@",
-        b"[",
-        b"9",
-        b"\r\n\r\n",
-        b"v:",
-        b"\r\nCSeq: 1 X\r\n",
-    ),
-    *(
-        b";branch=x",
-        b";Branch=y",
-        b"SIP/2.0 200 OK\r\n",
-        b"Via: SIP/2.0/UDP h\r\n",
-        b"",
-    ),
-]
-
-
-@settings(max_examples=2000)
-@given(
-    st.sampled_from(MESSAGES),
-    st.lists(
-        st.tuples(st.floats(0, 1), st.integers(0, 12), st.sampled_from(PIECES)),
-        min_size=1,
-        max_size=4,
-    ),
-)
-def test_no_damaged_message_fails_in_another_way(data, damages):
-    for where, length, piece in damages:
-        at = int(where * len(data))
-        data = data[:at] + piece + data[at + length :]
-
-    read_all_of(data)
-
-
-@pytest.mark.parametrize("piece", PIECES)
-def test_no_message_takes_long(piece):
-    if not piece:
-        return
-    began = process_time()
-    for message in (PUBLISH, OK):
-        for place in (b"Via:", b"From:", b"\r\n\r\n", b" SIP/2.0", b"SIP/2.0 2"):
-            at = message.find(place)
-            if at >= 0:
-                read_all_of(
-                    message[:at] + piece * (60_000 // len(piece)) + message[at:]
-                )
-                read_all_of(
-                    message[:at] + piece * (14_000 // len(piece)) + message[at:]
-                )
-
-    assert process_time() - began < 3
-
-
 # --- Peeking
 
 
@@ -710,7 +368,9 @@ def test_a_response_is_peeked_at():
     ("old", "new"),
     [
         (b"Via:", b"v:"),
-        (b"Via: ", b"VIA:"),
+        (b"Via: ", b"Via:"),
+        (b"rport=5060;branch=z9hG4bK1;", b"branch=z9hG4bK1;"),
+        (b"CSeq:", b"Subject: CSeq: 1 X\r\nCSeq:"),
         (b"200 OK", b"200 "),
         (b"SIP/2.0/UDP", b"SIP/2.0/tcp"),
         (b"192.0.2.1:5060;", b"[2001:db8::1]:5060;"),
@@ -730,6 +390,9 @@ def test_a_response_may_be_written_a_little_otherwise(old, new):
         (b"Via:", b"Server: x\r\nVia:"),
         (b";branch=z9hG4bK1", b""),
         (b";branch=", b";Branch=a;branch="),
+        (b";branch=", b";b;branch="),
+        (b"Via:", b"VIA:"),
+        (b"\r\nCSeq", b"\nCSeq"),
         (b";rport=5060", b';x=";branch=z9hG4bKno"'),
         (b";rport", b"\r\n ;rport"),
         (b"CSeq: 17 NOTIFY", b"CSeq:\r\n 17 NOTIFY"),
