@@ -251,7 +251,7 @@ class Feed(enum.Enum):
 @attrs.frozen
 class Watcher:
     """
-    One watcher as watcher information tells it (RFC 3858 §4.3).
+    One watcher as watcher information tells it (RFC 3858 §3).
 
     ``status`` is pending, active, waiting or terminated; ``event`` what brought it
     there.  ``since`` and ``expires_at`` are moments on the wall clock.

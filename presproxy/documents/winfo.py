@@ -29,7 +29,7 @@ _STATUSES = ("pending", "active", "waiting", "terminated")
 @attrs.frozen
 class Watcher:
     """
-    One watcher (RFC 3858 §4.3).
+    One watcher (RFC 3858 §3).
 
     ``status`` is pending, active, waiting or terminated; ``event`` what brought it
     there.  ``expiration`` and ``duration_subscribed`` are seconds, None if not told.
@@ -63,7 +63,7 @@ class Watcher:
 
 @attrs.frozen
 class WatcherList:
-    """The watchers of one resource for one package (RFC 3858 §4.2)."""
+    """The watchers of one resource for one package (RFC 3858 §3)."""
 
     resource: str
     package: str
@@ -78,7 +78,7 @@ class WatcherList:
 
 @attrs.frozen
 class WatcherInformation:
-    """A document; without ``is_full`` it holds only what changed (RFC 3858 §4.1)."""
+    """A document; without ``is_full`` it holds only what changed (RFC 3858 §3)."""
 
     version: int
     is_full: bool

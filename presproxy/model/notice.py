@@ -23,7 +23,7 @@ class Body:
 
 @attrs.frozen(eq=False)
 class NumberedBody:
-    """A rendered body with a gap for a version counted per subscription (RFC 3858 §4.2)."""
+    """A rendered body with a gap for a version counted per subscription (RFC 3858 §3)."""
 
     content_type: str
     before: bytes

@@ -21,14 +21,13 @@ from presproxy.documents.datamodel import Device, Person, merged
 from presproxy.documents.fragments import escaped_attribute
 from presproxy.documents.pidf import PresenceDocument
 from presproxy.documents.xml import Limits
-from presproxy.errors import MalformedField
 from presproxy.extend.maker import option
 from presproxy.interfaces import Feed, IEventPackage, Material
 from presproxy.model.decision import FULL, View
 from presproxy.model.notice import Body
 from presproxy.model.publication import Publication
 from presproxy.packages.intervals import Intervals
-from presproxy.sip.uri import AddressOfRecord, address_of_record
+from presproxy.sip.uri import AddressOfRecord
 
 #: Open tuples come first, those that say nothing of it before closed ones.
 _RANK = {pidf.OPEN: 0, None: 1, pidf.CLOSED: 2}
@@ -179,19 +178,6 @@ class PresencePackage(Intervals):
         if self.persons == "all":
             return persons
         return [merged(persons) if self.persons == "merged" else persons[0]]
-
-
-def means(entity: str, presentity: AddressOfRecord) -> bool:
-    """
-    Say whether a document's entity is this presentity.
-
-    The scheme may be ``pres:`` or missing, and parameters do not count: some user agents
-    put those of their Request-URI there.
-    """
-    try:
-        return address_of_record(entity) == presentity
-    except MalformedField:
-        return False
 
 
 def _subjects(document: PresenceDocument) -> frozenset[bytes]:

@@ -46,7 +46,7 @@ class WinfoPackage(Intervals):
 
     @property
     def name(self) -> str:
-        """The name of the watched package, extended (RFC 3857 §3)."""
+        """The name of the watched package, extended (RFC 3857 §4.1)."""
         return f"{self.package}.winfo"
 
     def parse(self, content_type: str, data: bytes) -> NoReturn:

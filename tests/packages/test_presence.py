@@ -10,7 +10,7 @@ from lxml import etree
 from presproxy.errors import MalformedDocument
 from presproxy.interfaces import Bounds, IEventPackage, Material
 from presproxy.model.publication import EntityTag, Publication
-from presproxy.packages.presence import PresencePackage, means
+from presproxy.packages.presence import PresencePackage
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.testing.contracts.package import EventPackageContract
 
@@ -470,28 +470,6 @@ def test_the_same_tuples_supersede_those_before(new, old, supersedes):
     documents = [PACKAGE.parse(PIDF, presence(body).encode()) for body in (new, old)]
 
     assert PACKAGE.supersedes(*documents) is supersedes
-
-
-# --- Whom a document is about
-
-
-@pytest.mark.parametrize(
-    ("entity", "is_alice"),
-    [
-        ("sip:alice@example.test", True),
-        ("pres:alice@example.test", True),
-        ("sip:alice@EXAMPLE.test:5060;transport=UDP", True),
-        ("alice@example.test", True),
-        ("sip:al%69ce@example.test", True),
-        ("sip:Alice@example.test", False),
-        ("sip:alice@example.test:5070", False),
-        ("", False),
-        ("sip:", False),
-        ("\u00fc \n", False),
-    ],
-)
-def test_an_entity_is_compared_by_what_it_means(entity, is_alice):
-    assert means(entity, ALICE) is is_alice
 
 
 # --- Options
