@@ -169,9 +169,9 @@ class GroupCommitter:
 
     def _ring(self) -> None:
         """Wake the thread if it sleeps.  The lock is held."""
+        self._haste.begin()
         if self._is_idle:
             self._is_idle = False
-            self._haste.begin()
             self._bell.notify()
 
     def _work(self) -> None:

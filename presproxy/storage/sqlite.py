@@ -18,6 +18,7 @@ from presproxy.model.record import Change, Record, Snapshot
 from presproxy.storage.alone import Alone
 from presproxy.storage.committer import GroupCommitter
 from presproxy.storage.database import Database, Walk
+from presproxy.storage.file import DatabaseFile
 from presproxy.storage.lock import FileLock
 from presproxy.storage.records import GRACE
 from presproxy.storage.sweeping import Sweeping
@@ -64,7 +65,8 @@ class SqliteStorage(Alone):
     async def start(self, house: IHouse) -> None:
         self._house = house
         path = os.path.abspath(self.path)
-        self._database = Database(path, self.synchronous, self.busy, house.now)
+        file = DatabaseFile(path, self.synchronous, self.busy)
+        self._database = Database(file, house.now)
         self._committer = GroupCommitter(
             write=self._database.write,
             reactor=house.reactor,
