@@ -30,7 +30,8 @@ class Limits:
     """
     How large a document may be.
 
-    All are chosen: the largest PIDF seen in captures has 4 kB and 40 elements.
+    All are chosen, far above what user agents send: a body that cannot come in one
+    datagram is of no use, and a composed document is as large as its parts.
     """
 
     octets: int = 65536
