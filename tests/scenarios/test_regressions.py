@@ -1,0 +1,529 @@
+"""What phones and soft clients are known to send, and what they need to be sent."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+import pytest
+
+from presproxy.testing.wire import PIDF, Message, fresh, parameter, pidf, respond
+
+
+@pytest.fixture(params=["udp", "tcp"])
+def alice(request, server, peers):
+    return peers(server, f"{fresh('alice')}@contoso.com", request.param)
+
+
+@pytest.fixture
+def bob(server, peers):
+    return peers(server, f"{fresh('bob')}@contoso.com")
+
+
+# --- Every NOTIFY is complete, and comes after the 2xx, also on refresh
+
+
+def is_complete(notify: Message, event: str) -> bool:
+    left = int(parameter(notify.need("subscription-state"), "expires") or 0)
+    return (
+        notify.need("contact").startswith("<sip:127.0.0.1:")
+        and notify.get("event") == event
+        and notify.need("subscription-state").startswith("active;expires=")
+        and 895 <= left <= 900
+        and notify.get("content-type") == PIDF
+        and notify.need("content-length") == str(len(notify.body))
+        and notify.get("max-forwards") == "70"
+    )
+
+
+def test_every_notify_is_complete_and_comes_after_the_2xx(alice, bob):
+    data = alice.write(
+        "SUBSCRIBE", bob.aor, {"Event": "presence;id=7", "Expires": "900"}
+    )
+    alice.send(data)
+    response, notify = alice.expect(bool), alice.expect(bool)
+
+    assert response.status == 200
+    assert response.get("expires") == "900"
+    assert ";tag=" in response.need("to")
+    assert response.need("contact").startswith("<sip:127.0.0.1:")
+    assert is_complete(notify, "presence;id=7")
+    assert (notify.get("from"), notify.get("to")) == (
+        response.get("to"),
+        response.get("from"),
+    )
+
+
+def test_a_refresh_is_answered_by_a_notify_though_nothing_changed(alice, bob):
+    watching = alice.subscribe(bob.aor, {"Event": "presence;id=7"}, expires=900)
+    first = watching.notified()
+
+    assert watching.again(900).status == 200
+    second = watching.notified()
+
+    assert is_complete(second, "presence;id=7")
+    assert second.text == first.text
+    assert second.cseq == first.cseq + 1
+    assert alice.rest() == []
+
+
+def test_the_latest_state_waits_until_the_notify_before_it_is_answered(alice, bob):
+    watching = alice.subscribe(bob.aor)
+    first = watching.notified()
+    alice.answer = lambda request: None
+    tag = bob.publish(pidf(bob.aor, "one")).need("sip-etag")
+    one = watching.notified("one")
+    tag = bob.publish(pidf(bob.aor, "two"), entity_tag=tag).need("sip-etag")
+    bob.publish(pidf(bob.aor, "three"), entity_tag=tag)
+
+    # The one in flight may come again by UDP, and no other.
+    assert {each.cseq for each in alice.rest()} <= {one.cseq}
+
+    alice.answer = respond
+    alice.send(respond(one))
+    last = watching.notified("three")
+
+    assert (one.cseq, last.cseq) == (first.cseq + 1, first.cseq + 2)
+    assert all("two" not in each.text for each in alice.rest())
+
+
+# --- CSeq and versions rise over a restart
+
+
+def test_cseq_and_version_rise_over_a_restart(servers, peers):
+    server = servers()
+    bob = peers(server, "bob@contoso.com")
+    presence, winfo = (
+        bob.subscribe(bob.aor),
+        bob.subscribe(bob.aor, event="presence.winfo"),
+    )
+    before = [presence.notified(), winfo.notified()]
+    presence.again()
+    before.append(presence.notified())
+    version = int(re.search(r'version="(\d+)"', before[1].text)[1])
+
+    server.stop()
+    server.start()
+    assert (presence.again().status, winfo.again().status) == (200, 200)
+    after = [presence.notified(), winfo.notified()]
+
+    assert after[0].cseq > before[2].cseq
+    assert after[1].cseq > before[1].cseq
+    assert int(re.search(r'version="(\d+)"', after[1].text)[1]) > version
+
+
+def test_a_dialog_that_was_not_kept_is_gone_after_a_restart(servers, peers):
+    server = servers(storage="memory")
+    bob = peers(server, "bob@contoso.com")
+    watching = bob.subscribe(bob.aor)
+    watching.notified()
+    tag = bob.publish(pidf(bob.aor)).need("sip-etag")
+
+    server.stop()
+    server.start()
+
+    assert watching.again().status == 481
+    assert bob.publish("", entity_tag=tag).status == 412
+    assert bob.publish(pidf(bob.aor)).status == 200
+
+
+# --- PIDF that string matchers can read
+
+
+PREFIXED = """<p:presence xmlns:p="urn:ietf:params:xml:ns:pidf" \
+xmlns:r="urn:ietf:params:xml:ns:pidf:rpid"
+  xmlns:d="urn:ietf:params:xml:ns:pidf:data-model" entity="pres:alice@contoso.com">
+ <p:tuple id="a"><p:status><p:basic> open </p:basic></p:status></p:tuple>
+ <d:person id="b"><r:activities><r:away></r:away></r:activities></d:person>
+</p:presence>
+"""
+
+
+def test_what_goes_out_has_the_prefixes_that_string_matchers_want(alice, bob):
+    media_type = f'{PIDF};charset="UTF-8"'
+    published = bob.publish(PREFIXED, {"Content-Type": media_type})
+    notify = alice.fetch(bob.aor)
+
+    assert published.status == 200
+    assert "<basic>open</basic>" in notify.text
+    assert "<rpid:away/>" in notify.text
+    assert b"\r\nContent-Type: application/pidf+xml\r\n" in notify.data
+
+
+# --- PUBLISH from loose clients
+
+
+def test_a_publication_without_expires_lasts_the_default(alice):
+    response = alice.publish(pidf(alice.aor), expires=None)
+
+    assert (response.status, response.get("expires")) == (200, "3600")
+    assert response.need("sip-etag")
+
+
+@pytest.mark.parametrize("basic", ["?", "unknown", "", "OPEN"])
+def test_any_word_in_basic_is_taken(alice, bob, basic):
+    assert bob.publish(pidf(bob.aor, "noted", basic)).status == 200
+
+    text = alice.fetch(bob.aor).text
+    assert "noted" in text
+    assert ("<basic>open</basic>" in text) == (basic == "OPEN")
+
+
+def test_parameters_of_the_address_do_not_make_another_user(server, alice, bob):
+    spelt = f"{bob.aor};transport=UDP"
+    first = bob.ask(
+        "PUBLISH",
+        spelt,
+        {
+            "From": f"<{spelt}>;tag=z1",
+            "To": f"<{spelt}>",
+            "Event": "presence",
+            "Expires": "600",
+            "Content-Type": PIDF,
+        },
+        pidf(spelt, "Online", id="z"),
+    )
+    watching = alice.subscribe(bob.aor)
+    watching.notified("Online")
+
+    refreshed = bob.publish("", entity_tag=first.need("sip-etag"))
+
+    assert (first.status, first.get("expires")) == (200, "600")
+    assert refreshed.status == 200
+    assert alice.rest() == []
+    found = server.show("presentities?count=1000")["items"]
+    assert [each["aor"] for each in found].count(bob.aor) == 1
+
+
+def test_a_modification_may_come_without_an_entity_tag_from_the_same_device(alice, bob):
+    """libpurple never names one."""
+    watching = alice.subscribe(bob.aor)
+    watching.notified()
+    bob.publish(pidf(bob.aor, "Available", "open", id="bs35r9f"))
+    watching.notified("Available")
+    bob.publish(pidf(bob.aor, "Offline", "closed", id="bs35r9f"))
+
+    text = watching.notified("Offline").text
+
+    assert "Available" not in text
+
+
+# --- SUBSCRIBE without a user
+
+
+@pytest.mark.parametrize("uri", ["sip:contoso.com", "sip:contoso.com:5060"])
+def test_a_subscription_without_a_user_is_to_the_sender(alice, uri):
+    alice.publish(pidf(alice.aor, "myself"))
+    watching = alice.subscribe(
+        uri,
+        {
+            "To": "<sip:contoso.com>",
+            "From": f'"Alice" <{alice.aor}>;tag=spa1',
+            "Expires": "2147483647",
+        },
+    )
+
+    assert watching.status == 200
+    assert watching.response.get("expires") == "86400"
+    assert f'entity="{alice.aor}"' in watching.notified("myself").text
+
+
+def test_a_subscription_without_a_user_is_to_whom_to_names(alice, bob):
+    bob.publish(pidf(bob.aor, "of To"))
+    watching = alice.subscribe("sip:contoso.com:5060", {"To": f"<{bob.aor}>"})
+
+    assert watching.status == 200
+    assert watching.notified("of To")
+
+
+# --- Old phones' framing and keep-alives
+
+
+KEEP_ALIVE = """\
+NOTIFY sip:contoso.com SIP/2.0
+Via: SIP/2.0/UDP 192.0.2.20:5060;rport
+From: <sip:101@contoso.com>;tag=k1
+To: <sip:contoso.com>
+Call-ID: {call_id}
+CSeq: 5 NOTIFY
+Event: keep-alive
+
+"""
+
+
+def test_a_keep_alive_without_branch_is_answered_to_where_it_came_from(server, peers):
+    phone = peers(server)
+    phone.send(KEEP_ALIVE.format(call_id=fresh("ka")))
+
+    response = phone.expect(bool)
+
+    assert response.status == 200
+    assert parameter(response.need("via"), "received") == "127.0.0.1"
+    assert parameter(response.need("via"), "rport") == str(phone.port)
+
+
+def test_a_notify_that_belongs_to_no_dialog_is_answered_481(server, peers):
+    phone = peers(server)
+    phone.send(KEEP_ALIVE.format(call_id=fresh("ka")).replace("keep-alive", "presence"))
+
+    assert phone.expect(bool).status == 481
+
+
+LOOSE = """\
+SUBSCRIBE sip:{user}@contoso.com SIP/2.0
+v:   SIP/2.0/{transport}   127.0.0.1:{port}
+  ;branch=z9hG4bK{branch}
+  ;rport
+MAX-FORWARDS :  70
+f: "Alice, \\"at\\" home"\t<sip:{user}@CONTOSO.com;transport=tcp>
+ ;TAG=a1
+t:sip:{user}@contoso.com
+i: {branch}@127.0.0.1
+cSEQ:
+  0000001
+  SUBSCRIBE
+m: Alice <sip:{user}@127.0.0.1:{port};transport={lower}>;expires=60
+o: Presence
+k: eventlist,
+Expires:
+ 900
+Unknown-Field: nobody knows
+l: 0
+
+"""
+
+
+def test_compact_forms_and_folded_lines_are_read(alice):
+    user = alice.aor[4:].partition("@")[0]
+    alice.send(
+        LOOSE.format(
+            user=user,
+            transport=alice.transport.upper(),
+            lower=alice.transport,
+            port=alice.port,
+            branch=fresh(),
+        )
+    )
+    response, notify = alice.expect(bool), alice.expect(bool)
+
+    assert (response.status, response.get("expires")) == (200, "900")
+    assert notify.get("event") == "presence"
+    assert notify.need("to").endswith(";TAG=a1")
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        "SIP/2.0/UDP 127.0.0.1:{port};rport;branch=1",
+        "SIP/2.0/UDP 127.0.0.1:{port};rport",
+        "SIP/2.0/UDP 127.0.0.1:{port}",
+    ],
+    ids=["no magic cookie", "no branch", "no rport"],
+)
+def test_transactions_of_the_old_kind_are_told_apart(server, peers, via):
+    alice = peers(server, f"{fresh('alice')}@contoso.com")
+    fields = {
+        "Via": via.format(port=alice.port),
+        "Event": "presence",
+        "Expires": "600",
+        "Content-Type": PIDF,
+        "Call-ID": fresh(),
+        "From": f"<{alice.aor}>;tag=old",
+    }
+    data = alice.write("PUBLISH", alice.aor, fields, pidf(alice.aor, "old"))
+    alice.send(data)
+    first = alice.expect(bool)
+    alice.send(data)
+    again = alice.expect(bool)
+    fields |= {"CSeq": "2 PUBLISH", "SIP-If-Match": first.need("sip-etag")}
+    alice.send(alice.write("PUBLISH", alice.aor, fields, ""))
+    second = alice.expect(bool)
+
+    assert again.data == first.data
+    assert (second.status, second.cseq) == (200, 2)
+
+
+def test_the_same_publish_twice_is_one_publication(server, bob):
+    data = bob.write(
+        "PUBLISH", bob.aor, {"Event": "presence", "Content-Type": PIDF}, pidf(bob.aor)
+    )
+    bob.send(data)
+    bob.send(data)
+    first = bob.expect(bool)
+    # One that came while the answer was being made is not answered by itself.
+    early = bob.rest()
+    bob.send(data)
+    late = bob.expect(bool)
+
+    assert first.status == 200
+    assert {each.data for each in (*early, late)} == {first.data}
+    assert len(server.show(f"presentities/{bob.aor}")["publications"]) == 1
+
+
+# --- External document types, and entities
+
+
+def test_an_external_document_type_is_passed_over(alice, bob):
+    doctype = (
+        '<!DOCTYPE presence PUBLIC "-//IETF//DTD RFCxxxx XPIDF 1.0//EN" "xpidf.dtd">'
+    )
+    body = pidf(bob.aor, "typed").replace("?>", f"?>{doctype}")
+
+    assert bob.publish(body).status == 200
+    assert "typed" in alice.fetch(bob.aor).text
+
+
+def test_an_entity_of_ones_own_is_refused(bob):
+    doctype = '<!DOCTYPE presence [<!ENTITY a "typed">]>'
+    body = pidf(bob.aor, "&a;").replace("?>", f"?>{doctype}")
+
+    assert bob.publish(body).status == 400
+
+
+# --- What a watcher answers to a NOTIFY
+
+
+@pytest.mark.parametrize("status", ["481 No Such Dialog", "404 Gone", "489 Bad Event"])
+def test_an_answer_that_ends_the_dialog_ends_the_subscription(alice, bob, status):
+    watching = alice.subscribe(bob.aor)
+    watching.notified()
+    alice.answer = lambda request: respond(request, status)
+    bob.publish(pidf(bob.aor, "one"))
+    watching.notified("one")
+    alice.answer = respond
+
+    bob.publish(pidf(bob.aor, "two", id="t2"))
+
+    assert alice.rest() == []
+    assert watching.again().status == 481
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        ("500 Server Error", {}),
+        ("603 Decline", {}),
+        ("404 Not Now", {"Retry-After": "5"}),
+        ("202 Accepted", {}),
+        ("200 OK, but said at length", {"X-Long": "x" * 2000}),
+    ],
+)
+def test_any_other_answer_does_not(alice, bob, status, fields):
+    watching = alice.subscribe(bob.aor)
+    watching.notified()
+    alice.answer = lambda request: respond(request, status, fields)
+    bob.publish(pidf(bob.aor, "one"))
+    watching.notified("one")
+    alice.answer = respond
+
+    bob.publish(pidf(bob.aor, "two", id="t2"))
+
+    assert watching.notified("two")
+    assert watching.again().status == 200
+
+
+def test_a_first_notify_that_overtook_the_2xx_is_sent_again(server, bob, peers):
+    alice = peers(server, f"{fresh('alice')}@contoso.com")
+    alice.answer = lambda request: respond(request, "481 Too Early")
+    watching = alice.subscribe(bob.aor)
+    first = watching.notified()
+    alice.answer = respond
+
+    second = watching.notified()
+
+    assert second.cseq == first.cseq + 1
+    assert second.text == first.text
+
+
+def test_a_notify_by_datagram_is_sent_again_until_it_is_answered(server, bob, peers):
+    alice = peers(server, f"{fresh('alice')}@contoso.com")
+    alice.answer = lambda request: None
+    watching = alice.subscribe(bob.aor)
+    first, second, third = (watching.notified() for _ in range(3))
+    alice.send(respond(third))
+
+    assert first.data == second.data == third.data
+    # The next one would have come two seconds later.
+    assert alice.rest(2.3) == []
+
+
+# --- Where a watcher is told
+
+
+def test_a_watcher_behind_a_translator_is_told_where_he_is_seen(server, bob, peers):
+    alice = peers(server, f"{fresh('alice')}@contoso.com")
+    fields = {
+        "Via": f"SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bK{fresh()}",
+        "Contact": "<sip:alice@10.0.0.1:5060>",
+    }
+    watching = alice.subscribe(bob.aor, fields)
+
+    assert watching.status == 200
+    assert watching.notified().first_line == "NOTIFY sip:alice@10.0.0.1:5060 SIP/2.0"
+
+
+def test_an_old_phone_is_told_on_the_port_it_listens_on(server, bob, peers):
+    sends, listens = (peers(server, f"{fresh('alice')}@contoso.com") for _ in range(2))
+    fields = {
+        "Via": f"SIP/2.0/UDP 127.0.0.1:{listens.port};branch=z9hG4bK{fresh()}",
+        "Contact": f"<{listens.contact}>",
+        "Event": "presence",
+    }
+    sends.send(sends.write("SUBSCRIBE", bob.aor, fields))
+
+    assert listens.expect(lambda each: each.is_response).status == 200
+    assert listens.notified()
+    assert sends.rest() == []
+
+
+def test_a_watcher_who_moves_is_told_where_he_is_now(server, alice, bob, peers):
+    watching = alice.subscribe(bob.aor)
+    watching.notified()
+    moved = peers(server, alice.aor[4:])
+    watching.peer = moved
+    watching.cseq = 5
+
+    assert watching.again().status == 200
+    assert watching.notified().first_line.startswith(f"NOTIFY {moved.contact} ")
+    bob.publish(pidf(bob.aor, "there"))
+    assert watching.notified("there")
+    assert alice.rest() == []
+
+
+def test_a_watcher_whose_connection_broke_is_told_by_a_new_one(server, bob, peers):
+    alice = peers(server, f"{fresh('alice')}@contoso.com", "tcp")
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        contact = f"<sip:alice@127.0.0.1:{port};transport=tcp>"
+        watching = alice.subscribe(bob.aor, {"Contact": contact})
+        watching.notified()
+        alice.close()
+        bob.publish(pidf(bob.aor, "by another way"))
+        door.settimeout(5)
+        stream, _ = door.accept()
+        stream.settimeout(5)
+        data = stream.recv(65535)
+        stream.close()
+
+    assert data.startswith(f"NOTIFY sip:alice@127.0.0.1:{port};transport=tcp ".encode())
+    assert b"by another way" in data
+
+
+def test_notifies_take_the_road_their_subscribe_came_by(server, bob, peers):
+    alice = peers(server, f"{fresh('alice')}@contoso.com")
+    proxy = f"<sip:127.0.0.1:{alice.port};lr>"
+    via = [alice.via(), "SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKfar"]
+    watching = alice.subscribe(
+        bob.aor,
+        {
+            "Via": via,
+            "Record-Route": [proxy, "<sip:192.0.2.7;lr>"],
+            "Contact": "<sip:alice@10.0.0.1>",
+        },
+    )
+    notify = watching.notified()
+
+    assert watching.response.all("record-route") == [proxy, "<sip:192.0.2.7;lr>"]
+    assert len(watching.response.all("via")) == 2
+    assert notify.first_line == "NOTIFY sip:alice@10.0.0.1 SIP/2.0"
+    assert notify.all("route") == [proxy, "<sip:192.0.2.7;lr>"]
