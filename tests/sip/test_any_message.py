@@ -138,11 +138,12 @@ def read_all_of(data):
             with suppress(MalformedField):
                 message.stamp("192.0.2.1", 5060)
             build_response(message, 200, to_tag="x")
+        # It looks no further than it must, and so takes some which cannot be read.
         peeked = peek_response(data)
         if peeked is not None:
-            branch = (message.via.branch or "").encode("utf-8", "surrogateescape")
-            method = message.cseq.method.encode()
-            assert peeked == (message.status, branch, method)
+            with suppress(MalformedField):
+                branch = (message.via.branch or "").encode("utf-8", "surrogateescape")
+                assert peeked == (message.status, branch, message.cseq.method.encode())
     salvaged = salvage(data)
     if salvaged is not None:
         build_response(salvaged, 400, to_tag="x")
@@ -192,7 +193,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=10 * settings().max_examples)
+@settings(max_examples=5 * settings().max_examples)
 @given(
     st.sampled_from(MESSAGES),
     st.lists(
