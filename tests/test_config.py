@@ -236,7 +236,6 @@ def test_sip_is_always_there(written, text):
     [
         ({"listen": ("udp:5060",)}, "udp:5060"),
         ({"listen": ("udp:0:interface=192.0.2.1",)}, "udp:192.0.2.1:0"),
-        ({"http": "tcp:8080"}, "HTTP on tcp:8080"),
     ],
 )
 def test_a_door_to_others_is_refused_without_an_authenticator(given, door):
@@ -248,9 +247,18 @@ def test_a_door_to_others_is_refused_without_an_authenticator(given, door):
 
 @pytest.mark.parametrize("auth", ["open", "digest:users=FILE"])
 def test_an_authenticator_opens_the_door(auth):
-    line = CommandLine(listen=("udp:5060",), http="tcp:8080", auth=(auth,))
+    line = CommandLine(listen=("udp:5060",), auth=(auth,))
 
     assert configured(line).listen == (Where("udp", 5060),)
+
+
+@pytest.mark.parametrize("place", ["tcp:8080", "tcp:0:interface=192.0.2.1"])
+@pytest.mark.parametrize("auth", [(), ("open",), ("digest:users=FILE",)], ids=str)
+def test_http_stays_on_the_loopback_whoever_may_speak_sip(place, auth):
+    (mistake,) = mistakes_of(CommandLine(http=place, auth=auth))
+
+    assert mistake.startswith("--http: HTTP on tcp:")
+    assert "asks nobody who he is" in mistake
 
 
 def test_an_empty_list_of_authenticators_opens_no_door(written):

@@ -89,7 +89,7 @@ class _Reader:
         listen = self._listen(default)
         http = self._http(default)
         auth = self._uses("auth", "--auth", line.auth, default.auth)
-        self._refuse_open_doors(listen, http)
+        self._refuse_open_doors(listen)
         storage = self._one("storage", "--storage", line.storage, use_of)
         return Configuration(
             listen=listen,
@@ -230,13 +230,11 @@ class _Reader:
             self._mistake(where, why)
         return Limits(**values)
 
-    def _refuse_open_doors(self, listen: Sequence[Where], http: Where) -> None:
+    def _refuse_open_doors(self, listen: Sequence[Where]) -> None:
         """Let nobody in from elsewhere before somebody has said who may come."""
         if self._given("auth", "--auth", self.line.auth):
             return
         doors = [str(place) for place in listen if not place.is_loopback]
-        if not http.is_loopback:
-            doors.append(f"HTTP on {http}")
         if doors:
             self.mistakes.append(
                 f"{' and '.join(doors)} can be reached from other machines, and nothing "
@@ -258,6 +256,12 @@ def _http(value: Any, where: str) -> Where:
     place = _where(value, where)
     if place.transport != "tcp":
         raise ValueError(f"HTTP is spoken over tcp, not {place.transport}")
+    if not place.is_loopback:
+        # Whoever can reach it may write contact lists: nobody is asked who he is there.
+        raise ValueError(
+            f"HTTP on {place} can be reached from other machines, and asks nobody who he "
+            "is: give it an interface of the loopback"
+        )
     return place
 
 
