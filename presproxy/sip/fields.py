@@ -47,7 +47,6 @@ _media = re.compile(
     rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
     rf"{grammar.LWS}*(?=;|$)"
 ).match
-_digits = re.compile(r"0*+([0-9]*)").fullmatch
 _qvalue = re.compile(r"(?:0(?:\.[0-9]*)?|1(?:\.0*)?|\.[0-9]+)").fullmatch
 
 
@@ -71,11 +70,10 @@ def split_values(value: str) -> list[str]:
 def parse_seconds(name: str, text: str) -> int:
     """Read delta-seconds, at most `LONGEST`; ``name`` is the field, for what is raised."""
     text = text.strip(" \t")
-    match = _digits(text)
-    if match is None or not text:
+    if not text.isdecimal() or not text.isascii():
         raise MalformedField(name, f"no number of seconds: {text[:60]!r}")
-    digits = match[1]
-    return LONGEST if len(digits) > 10 else min(int(digits or "0"), LONGEST)
+    digits = text.lstrip("0") or "0"
+    return LONGEST if len(digits) > 10 else min(int(digits), LONGEST)
 
 
 # --- Via
