@@ -142,6 +142,8 @@ class GroupCommitter:
         """Call something in the thread, between two writes, and answer what it answers."""
         if self._is_over:
             return fail(StorageUnavailable("the storage is stopped"))
+        if len(self._errands) >= self.waiting:
+            return fail(StorageUnavailable(f"{self.waiting} readers wait"))
         errand = _Errand(lambda: function(*arguments))
         with self._bell:
             self._errands.append(errand)
@@ -185,8 +187,10 @@ class GroupCommitter:
                 self.reactor.callFromThread(self._answer, calls, outcomes, took)
             if self._errands:
                 self._go(self._errands.popleft())
-        self.close()
-        self.reactor.callFromThread(self._finish)
+        try:
+            self.close()
+        finally:
+            self.reactor.callFromThread(self._finish)
 
     def _wait(self) -> bool:
         """Sleep until there is work; say whether there is any, or only the end."""

@@ -53,8 +53,10 @@ SELECT max(id) FROM (
 
 _NEWEST = "SELECT max(id) FROM record"
 
+#: Without the word the engine takes the index of keys for ``kind``, and reads all of the
+#: kind for each page.
 _PAGE = f"""
-SELECT {_COLUMNS} FROM record
+SELECT {_COLUMNS} FROM record NOT INDEXED
 WHERE id > ? AND id <= ? AND kind = ? AND expires_at > 0 AND (? IS NULL OR node = ?)
 """
 

@@ -70,8 +70,9 @@ class DatabaseFile:
         """Close the file; it is opened again when it is needed."""
         held, self._held = self._held, None
         if held is not None:
-            if _inode(self.path) != self._inode:
-                _leave(held)
+            with suppress(sqlite3.Error, OSError):
+                if _inode(self.path) != self._inode:
+                    _leave(held)
             with suppress(sqlite3.Error):
                 held.close()
 

@@ -255,6 +255,18 @@ async def test_an_errand_is_run_in_the_thread_between_two_writes(committer, writ
 
 
 @waiting_test
+async def test_more_errands_than_may_wait_are_refused_at_once(committer, writer):
+    first = await busy(committer, writer)
+    errands = [committer.run(lambda: 1) for _ in range(6)]
+
+    with pytest.raises(StorageUnavailable, match="6 readers wait"):
+        await committer.run(lambda: 2)
+
+    writer.gate.set()
+    assert await gatherResults([first, *errands]) == [None] + [1] * 6
+
+
+@waiting_test
 async def test_an_errand_that_fails_tells_why(committer, writer):
     with pytest.raises(ZeroDivisionError):
         await committer.run(lambda: 1 // 0)

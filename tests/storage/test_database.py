@@ -15,7 +15,7 @@ import pytest
 
 from presproxy.errors import Conflict, StorageUnavailable
 from presproxy.model.record import NEVER, Delete, Put
-from presproxy.storage.database import Database, Walk
+from presproxy.storage.database import _PAGE, Database, Walk
 from presproxy.storage.file import DatabaseFile
 from presproxy.storage.schema import APPLICATION, VERSION
 
@@ -316,6 +316,7 @@ class TestWhileItRuns:
         assert "replaced" in self.unavailable(database)
         assert "replaced" in self.unavailable(database)
         assert path.read_bytes() == content
+        assert Path(f"{path}-wal").stat().st_size == 0
 
         path.rename(backup)
         ours.rename(path)
@@ -453,6 +454,15 @@ class TestACall:
         )
 
         assert [each is None for each in outcomes] == [False, False, True, True]
+
+
+class TestAPage:
+    def test_is_found_by_its_place_in_the_file(self, database: Database) -> None:
+        plan = held(database).execute(
+            f"EXPLAIN QUERY PLAN {_PAGE}", (0, 9, "x", "", "")
+        )
+
+        assert "INTEGER PRIMARY KEY (rowid>? AND rowid<?)" in str(plan.fetchall())
 
 
 class TestASweep:
