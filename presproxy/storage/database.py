@@ -29,6 +29,15 @@ ON CONFLICT (kind, key) DO UPDATE SET
 WHERE record.version = excluded.version - 1 AND record.owner = excluded.owner
 """
 
+_VALUES = "(?, ?, ?, ?, ?, ?, ?)"
+
+#: The same for many rows at once, the most first.  Each statement lets go of the
+#: interpreter and asks for it again: beside a busy reactor a hundred statements took 4.7
+#: ms and two or three take 1.7.
+_PUTS = {
+    rows: _PUT.replace(_VALUES, ", ".join([_VALUES] * rows)) for rows in (64, 16, 4, 1)
+}
+
 #: For a record that was found at the right version, and may have another owner.
 _REPLACE = """
 INSERT INTO record (kind, key, owner, version, expires_at, node, payload)
@@ -72,6 +81,17 @@ _CALLERS_MISTAKES = (
     OverflowError,
     TypeError,
 )
+
+
+def _put(connection: sqlite3.Connection, rows: Sequence[_Row]) -> int:
+    """Write rows in their order, as few statements as can be; say how many fitted."""
+    fitted = begin = 0
+    for count, statement in _PUTS.items():
+        while len(rows) - begin >= count:
+            values = [value for row in rows[begin : begin + count] for value in row]
+            fitted += connection.execute(statement, values).rowcount
+            begin += count
+    return fitted
 
 
 def _row(change: Change, now: float) -> _Row:
@@ -130,7 +150,7 @@ class Database:
             rows = [_row(change, now) for changes in calls for change in changes]
             connection.execute("BEGIN IMMEDIATE")
             try:
-                fits = connection.executemany(_PUT, rows).rowcount == len(rows)
+                fits = _put(connection, rows) == len(rows)
             except _CALLERS_MISTAKES:
                 fits = False
             if fits:

@@ -230,14 +230,24 @@ async def test_callers_of_a_failed_write_share_no_traceback(committer, writer):
 
 
 @waiting_test
-async def test_one_batch_calls_into_the_reactor_once(committer, writer):
+async def test_one_batch_costs_two_calls_of_the_reactor(committer, writer):
+    """One at the end of the turn in which it gathered, one with its answers."""
     first = await busy(committer, writer)
     rest = [committer.commit([put(key)]) for key in "abcd"]
     writer.gate.set()
 
     await gatherResults([first, *rest])
 
-    assert committer.reactor.count == 2
+    assert committer.reactor.count == 4
+
+
+@waiting_test
+async def test_what_comes_in_one_turn_is_one_batch(committer, writer):
+    writer.gate.set()
+
+    await gatherResults([committer.commit([put(key)]) for key in "abc"])
+
+    assert writer.batches == [[["a"], ["b"], ["c"]]]
 
 
 @waiting_test
