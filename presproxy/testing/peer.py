@@ -42,6 +42,7 @@ class Peer:
 
     Requests that come are answered by ``answer``, with 200 unless another is set; None
     leaves them unanswered.  All that came and was not yet taken is in ``inbox``.
+    ``connected`` is a stream that is there already.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Peer:
         server: Address,
         user: str = "alice@contoso.com",
         transport: str = "udp",
+        connected: socket.socket | None = None,
     ) -> None:
         self.server = server
         self.aor = f"sip:{user}"
@@ -58,14 +60,13 @@ class Peer:
         self.pongs = 0
         self.is_closed = False
         self._stream = b""
-        kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
-        self.socket = socket.socket(socket.AF_INET, kind)
-        self.socket.settimeout(LIMIT)
         if transport == "udp":
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.bind(("127.0.0.1", 0))
         else:
-            self.socket.connect(server)
+            self.socket = connected or socket.create_connection(server, LIMIT)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.settimeout(LIMIT)
 
     def close(self) -> None:
         """Close the socket."""
