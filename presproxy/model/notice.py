@@ -9,9 +9,13 @@ import attrs
 from presproxy.model.subscription import Subscription
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Body:
-    """A rendered body, the same for everybody."""
+    """
+    A rendered body, the same for everybody.
+
+    Two with the same bytes are equal, and nobody is told the same twice.
+    """
 
     content_type: str
     data: bytes
@@ -21,7 +25,7 @@ class Body:
         return self.data
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class NumberedBody:
     """A rendered body with a gap for a version counted per subscription (RFC 3858 §3)."""
 
@@ -34,6 +38,10 @@ class NumberedBody:
         return b"%b%d%b" % (self.before, version, self.after)
 
 
+#: No body at all, for when there is nothing to show but the subscription's state.
+EMPTY = Body("", b"")
+
+
 @attrs.frozen(eq=False)
 class Notice:
     """
@@ -41,7 +49,7 @@ class Notice:
 
     Each subscription's own ``state``, ``reason`` and ``expires_at`` say what its
     Subscription-State is.  ``changed_at`` is when the change was asked for, on the clock
-    of latencies; 0 when nothing changed.
+    of latencies; 0 when nothing changed and they are told all the same.
     """
 
     subscriptions: Sequence[Subscription]

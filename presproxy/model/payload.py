@@ -8,7 +8,7 @@ Reading raises ValueError for what was not written by `write_publication` and it
 
 from __future__ import annotations
 
-from presproxy.model.decision import View
+from presproxy.model.decision import view_named
 from presproxy.model.identity import Identity
 from presproxy.model.publication import EntityTag, Publication
 from presproxy.model.record import Record
@@ -18,25 +18,31 @@ from presproxy.sip.uri import AddressOfRecord
 PUBLICATION = "publication"
 SUBSCRIPTION = "subscription"
 
-#: A rule is a plugin's own words.
-_ONE_LINE = {ord("\n"): " ", ord("\r"): " "}
-
 _PUBLICATION = "publication/1"
 _SUBSCRIPTION = "subscription/1"
+
+#: Written in place of ``Subscription.was_approved``.
+_APPROVED, _NOT_APPROVED = "approved", ""
 
 
 def write_publication(publication: Publication) -> bytes:
     """Write all of a publication that is not in its record's own columns."""
-    lines = (
-        f"{_PUBLICATION}\n{publication.package}\n{publication.entity_tag}\n"
-        f"{publication.content_type}\n{publication.modified_at!r}\n{publication.source}\n"
+    return _written(
+        (
+            _PUBLICATION,
+            publication.package,
+            publication.entity_tag,
+            publication.content_type,
+            repr(publication.modified_at),
+            publication.source,
+        ),
+        publication.body,
     )
-    return lines.encode() + publication.body
 
 
 def read_publication(record: Record) -> Publication:
     """Read a publication back; its ``document`` is None until its package parsed it."""
-    lines, body = _parts(record, _PUBLICATION, 5)
+    lines, body = _read(record, _PUBLICATION, 5)
     package, entity_tag, content_type, modified_at, source = lines
     return Publication(
         key=record.key,
@@ -55,23 +61,33 @@ def read_publication(record: Record) -> Publication:
 
 def write_subscription(subscription: Subscription, route: bytes) -> bytes:
     """Write all of a subscription that is not in its record's own columns."""
-    lines = (
-        f"{_SUBSCRIPTION}\n{subscription.package}\n{subscription.notifier}\n"
-        f"{subscription.watcher.aor}\n{subscription.watcher.proof}\n"
-        f"{subscription.content_type}\n{subscription.state.value}\n"
-        f"{subscription.view.name}\n{subscription.since!r}\n"
-        f"{subscription.rule.translate(_ONE_LINE)}\n"
+    return _written(
+        (
+            _SUBSCRIPTION,
+            subscription.package,
+            subscription.notifier,
+            subscription.watcher.aor,
+            subscription.watcher.proof,
+            subscription.content_type,
+            subscription.state.value,
+            _APPROVED if subscription.was_approved else _NOT_APPROVED,
+            subscription.view.name,
+            repr(subscription.since),
+            subscription.rule,
+        ),
+        route,
     )
-    return lines.encode() + route
 
 
 def read_subscription(record: Record) -> tuple[Subscription, bytes]:
     """Read a subscription back, and its route as the notifier wrote it."""
-    lines, route = _parts(record, _SUBSCRIPTION, 9)
-    package, notifier, watcher, proof, content_type, state, view, since, rule = lines
+    lines, route = _read(record, _SUBSCRIPTION, 10)
+    package, notifier, aor, proof, content_type, state, approved, view, since, rule = (
+        lines
+    )
     subscription = Subscription(
         key=record.key,
-        watcher=Identity(AddressOfRecord(watcher), proof),
+        watcher=Identity(AddressOfRecord(aor), proof),
         presentity=AddressOfRecord(record.owner),
         package=package,
         content_type=content_type,
@@ -79,17 +95,35 @@ def read_subscription(record: Record) -> tuple[Subscription, bytes]:
         notifier=notifier,
         route=None,
         state=State(state),
-        view=View(view),
+        view=view_named(view),
         rule=rule,
+        was_approved=approved == _APPROVED,
         version=record.version,
         since=float(since),
     )
     return subscription, route
 
 
-def _parts(record: Record, form: str, lines: int) -> tuple[list[str], bytes]:
+def _written(lines: tuple[str, ...], rest: bytes) -> bytes:
+    text = "\n".join(lines)
+    if text.count("\n") >= len(lines) or "%" in text:
+        # Somebody's words, a plugin's or a watcher's, have a line feed of their own.
+        text = "\n".join(map(_escaped, lines))
+    return b"%b\n%b" % (text.encode("utf-8", "surrogateescape"), rest)
+
+
+def _read(record: Record, form: str, lines: int) -> tuple[list[str], bytes]:
     """Cut a payload of this form into its lines and what follows them."""
     first, *others = record.payload.split(b"\n", lines + 1)
     if first != form.encode() or len(others) != lines + 1:
         raise ValueError(f"{record.kind} {record.key}: not written as {form}")
-    return [line.decode() for line in others[:-1]], others[-1]
+    *texts, rest = others
+    return [_unescaped(text.decode("utf-8", "surrogateescape")) for text in texts], rest
+
+
+def _escaped(line: str) -> str:
+    return line.replace("%", "%25").replace("\n", "%0A")
+
+
+def _unescaped(line: str) -> str:
+    return line.replace("%0A", "\n").replace("%25", "%") if "%" in line else line

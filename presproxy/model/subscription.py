@@ -42,6 +42,8 @@ class Happening(enum.Enum):
 
     APPROVED = "approved"
     REFUSED = "refused"
+    #: It must be asked for anew, nothing being said against it.
+    DEACTIVATED = "deactivated"
     EXPIRED = "expired"
     UNSUBSCRIBED = "unsubscribed"
     UNREACHABLE = "unreachable"
@@ -62,6 +64,7 @@ class Tell(enum.Enum):
 _TABLE: dict[tuple[State, Happening], tuple[State, Tell]] = {
     (State.PENDING, Happening.APPROVED): (State.ACTIVE, Tell.STATE),
     (State.PENDING, Happening.REFUSED): (State.TERMINATED, Tell.LAST),
+    (State.PENDING, Happening.DEACTIVATED): (State.TERMINATED, Tell.LAST),
     (State.PENDING, Happening.EXPIRED): (State.TERMINATED, Tell.LAST),
     (State.PENDING, Happening.UNSUBSCRIBED): (State.TERMINATED, Tell.LAST),
     (State.PENDING, Happening.UNREACHABLE): (State.TERMINATED, Tell.NOTHING),
@@ -70,6 +73,7 @@ _TABLE: dict[tuple[State, Happening], tuple[State, Tell]] = {
     (State.PENDING, Happening.CHANGED): (State.PENDING, Tell.NOTHING),
     (State.ACTIVE, Happening.APPROVED): (State.ACTIVE, Tell.STATE),
     (State.ACTIVE, Happening.REFUSED): (State.TERMINATED, Tell.LAST),
+    (State.ACTIVE, Happening.DEACTIVATED): (State.TERMINATED, Tell.LAST),
     (State.ACTIVE, Happening.EXPIRED): (State.TERMINATED, Tell.LAST),
     (State.ACTIVE, Happening.UNSUBSCRIBED): (State.TERMINATED, Tell.LAST),
     (State.ACTIVE, Happening.UNREACHABLE): (State.TERMINATED, Tell.NOTHING),
@@ -109,6 +113,8 @@ class Subscription:
     since: float = 0.0
     #: The second under which its expiry is kept; 0 while it is not.
     bucket: int = 0
+    #: The body its notifier was handed last, None if there was none since the start.
+    shown: object = None
 
     def happen(self, happening: Happening) -> Tell:
         """
