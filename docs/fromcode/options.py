@@ -1,0 +1,46 @@
+"""The options of plugins, and the limits, as the code declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sphinx.application import Sphinx
+
+from fromcode.writing import definition, written_by
+from presproxy.config import Limits
+from presproxy.extend.build import options_by_name
+from presproxy.extend.find import find_plugins
+from presproxy.extend.maker import KINDS
+from presproxy.extend.options import Option, options_of, value_in_words
+
+
+def plugin(argument: str) -> str:
+    """Write what a plugin does and all its options; it is named as ``KIND:NAME``."""
+    wanted, _, name = argument.partition(":")
+    kind = next(each for each in KINDS if each == wanted)
+    maker = find_plugins().get(kind, name).maker
+    options = options_by_name(maker).values()
+    return f"{maker.summary}\n\n{_listed(options) or 'It has no options.'}\n"
+
+
+def limits() -> str:
+    """Write all limits."""
+    return _listed(options_of(Limits))
+
+
+def _listed(options: Iterable[Option]) -> str:
+    return "\n".join(definition(_term(option), option.help) for option in options)
+
+
+def _term(option: Option) -> str:
+    if option.is_required:
+        default = "must be given"
+    else:
+        default = f"``{value_in_words(option.default)}`` by default"
+    return f"``{option.name}`` – {option.type_in_words}; {default}"
+
+
+def setup(app: Sphinx) -> None:
+    """Make the directives known."""
+    app.add_directive("plugin", written_by(plugin))
+    app.add_directive("limits", written_by(limits))
