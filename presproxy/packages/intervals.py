@@ -19,7 +19,10 @@ class Intervals:
     """What an event package grants for a time (RFC 6665 §5.4.4)."""
 
     shortest: int = option(
-        "The shortest interval granted, in seconds.", default=60, validator=ge(0)
+        "The shortest interval granted, in seconds, where it is to be longer than "
+        "min_expires.",
+        default=0,
+        validator=ge(0),
     )
     default: int = option(
         "The interval granted to whoever names none, in seconds.", default=3600
@@ -30,7 +33,7 @@ class Intervals:
         validator=_is_in_order,
     )
     pause: float = option(
-        "The least seconds between two notifications to one watcher.",
+        "The least seconds between two changes of one presentity that are told.",
         default=0.0,
         validator=ge(0.0),
     )

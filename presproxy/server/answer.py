@@ -8,6 +8,11 @@ import attrs
 
 Fields = tuple[tuple[str, str], ...]
 
+#: Given with every refusal that may pass, since some user agents wait for hours, or for
+#: ever, without it.  Half a minute is chosen: longer than a burst, shorter than any
+#: expiry.
+RETRY_AFTER: Fields = (("Retry-After", "30"),)
+
 
 @attrs.frozen(eq=False)
 class Answer:
@@ -31,3 +36,8 @@ class Refusal(Exception):
     def __init__(self, status: int, fields: Fields = (), reason: str | None = None):
         super().__init__(status, reason)
         self.answer = Answer(status, fields, reason)
+
+
+def for_now(reason: str | None = None) -> Refusal:
+    """Refuse what may come again in a while."""
+    return Refusal(503, RETRY_AFTER, reason)

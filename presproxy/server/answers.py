@@ -18,22 +18,17 @@ from presproxy.errors import (
 )
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
-from presproxy.server.answer import Answer
+from presproxy.server.answer import RETRY_AFTER, Answer
+from presproxy.server.keeping import HasEnded
+from presproxy.server.room import NoRoom
 from presproxy.transaction.dialog import CSeqTooLow
-
-#: Seconds after which a user agent may try again.  Given with every refusal that may
-#: pass, since some user agents wait for hours, or for ever, without it.
-RETRY_AFTER = 30
-
-_RETRY = (("Retry-After", str(RETRY_AFTER)),)
 
 #: Reason phrases go on one line and need not be long.
 _LONGEST_REASON = 120
 
 
 def _because(status: int, error: PresproxyError) -> Answer:
-    words = " ".join(str(error).split())[:_LONGEST_REASON]
-    return Answer(status, reason=words)
+    return Answer(status, reason=_words(error)[:_LONGEST_REASON])
 
 
 def _interval(error: PresproxyError) -> Answer:
@@ -42,8 +37,18 @@ def _interval(error: PresproxyError) -> Answer:
 
 
 def _warned(error: PresproxyError) -> Answer:
-    words = str(error).replace('"', "'")
+    words = _words(error).replace("\\", "/").replace('"', "'")
     return Answer(403, (("Warning", f'399 presproxy "{words}"'),))
+
+
+def _failed(error: PresproxyError) -> Answer:
+    """A storage that fails is one that cannot do it now."""
+    is_storage = isinstance(error, PluginFailed) and error.kind == "storage"
+    return Answer(503 if is_storage else 500, RETRY_AFTER)
+
+
+def _words(error: PresproxyError) -> str:
+    return " ".join(str(error).split())
 
 
 _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
@@ -52,13 +57,15 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     IntervalTooBrief: _interval,
     EntityTagMismatch: lambda error: Answer(412),
     LimitReached: _warned,
+    NoRoom: lambda error: Answer(503, RETRY_AFTER),
     AccessDenied: lambda error: Answer(403),
+    HasEnded: lambda error: Answer(481),
     CSeqTooLow: lambda error: _because(500, error),
     OutOfOrder: lambda error: _because(500, error),
-    StorageUnavailable: lambda error: Answer(503, _RETRY),
-    Conflict: lambda error: Answer(503, _RETRY),
-    NodeLost: lambda error: Answer(503, _RETRY),
-    PluginFailed: lambda error: Answer(500, _RETRY),
+    StorageUnavailable: lambda error: Answer(503, RETRY_AFTER),
+    Conflict: lambda error: Answer(503, RETRY_AFTER),
+    NodeLost: lambda error: Answer(503, RETRY_AFTER),
+    PluginFailed: _failed,
 }
 
 

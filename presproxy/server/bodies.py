@@ -1,4 +1,4 @@
-"""A request's body, its Content-Encoding undone and its size bounded."""
+"""A request's body, its coding known and its size bounded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from presproxy.server.answer import Refusal
 from presproxy.sip.message import Request
 
 
-def decoded_body(request: Request, largest: int) -> bytes:
+def bounded_body(request: Request, largest: int) -> bytes:
     """
     Give the body of a request.
 

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from presproxy.errors import PresproxyError
 from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.server.admit import Door
-from presproxy.server.answer import Answer, Refusal
+from presproxy.server.answer import RETRY_AFTER, Answer, Refusal, for_now
 from presproxy.server.answers import answer_to
 from presproxy.server.exchange import Exchange
 from presproxy.server.identify import Identifier
@@ -58,6 +58,9 @@ class Core:
     _defects: Counter = attrs.field(init=False)
     _took: Histogram = attrs.field(init=False)
     _answers: dict[int, Counter] = attrs.field(factory=dict, init=False)
+    _under_way: set[ServerTransaction] = attrs.field(factory=set, init=False)
+    #: Fires when the last one is answered, once nothing new is taken.
+    _finished: Deferred[None] | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._defects = self.metrics.counter(
@@ -65,6 +68,11 @@ class Core:
         )
         self._took = self.metrics.histogram(
             "request_seconds", "From the arrival of a request to its final response."
+        )
+        self.metrics.gauge(
+            "requests_under_way",
+            "Requests that are being served.",
+            lambda: len(self._under_way),
         )
 
     def receive(self, data: bytes, flow: Flow) -> None:
@@ -77,21 +85,49 @@ class Core:
         if transaction is not None:
             Deferred.fromCoroutine(self._serve(transaction))
 
+    def finish(self) -> Deferred[None]:
+        """
+        Take nothing new, and answer when all that was taken is answered.
+
+        What comes from now on is refused for now.  Called once.
+        """
+        self._finished = Deferred()
+        self._end_if_finished()
+        return self._finished
+
+    def close(self) -> None:
+        """Refuse for now what is still under way."""
+        for transaction in tuple(self._under_way):
+            self._respond(transaction, for_now("The server stops").answer)
+        self._under_way.clear()
+
     async def _serve(self, transaction: ServerTransaction) -> None:
         """Serve one request; the root of its coroutine, so nothing is raised from here."""
+        self._under_way.add(transaction)
         try:
             answer = await self._answer(transaction)
-            self._respond(transaction, answer)
-            if answer.then is not None:
-                answer.then()
+            if transaction in self._under_way:
+                self._respond(transaction, answer)
+                if answer.then is not None:
+                    answer.then()
         except Exception:
             self._defect("A request could not be answered as it should")
             if not transaction.is_answered:
-                self._respond(transaction, Answer(500, (("Retry-After", "30"),)))
+                self._respond(transaction, Answer(500, RETRY_AFTER))
+        finally:
+            self._under_way.discard(transaction)
+            self._end_if_finished()
+
+    def _end_if_finished(self) -> None:
+        finished = self._finished
+        if finished is not None and not self._under_way and not finished.called:
+            finished.callback(None)
 
     async def _answer(self, transaction: ServerTransaction) -> Answer:
         exchange = Exchange(transaction.request, transaction.flow, transaction.arrived)
         try:
+            if self._finished is not None:
+                raise for_now("The server stops")
             self.door.admit(exchange)
             step = self.steps[exchange.request.method]
             if step.identifies:

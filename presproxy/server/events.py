@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import attrs
 
-from presproxy.interfaces import IEventPackage
+from presproxy.interfaces import Bounds, IEventPackage
 from presproxy.server.answer import Refusal
 from presproxy.server.exchange import Exchange
-from presproxy.sip.uri import AddressOfRecord, domain_of
 
 
 @attrs.frozen(eq=False)
 class EventPackages:
-    """Packages by their names, and the domains whose users they are about."""
+    """
+    Packages by their names.
+
+    ``shortest`` is the least interval granted whatever the package, in seconds; a package
+    may want more.
+    """
 
     packages: Mapping[str, IEventPackage]
-    domains: Collection[str]
+    shortest: int
+    _bounds: Mapping[str, Bounds] = attrs.field(init=False)
+
+    @_bounds.default
+    def _never_shorter(self) -> Mapping[str, Bounds]:
+        return {
+            name: attrs.evolve(
+                package.bounds, shortest=max(self.shortest, package.bounds.shortest)
+            )
+            for name, package in self.packages.items()
+        }
 
     @property
     def allowed(self) -> str:
-        """The value of Allow-Events."""
-        return ", ".join(self.packages)
+        """The value of Allow-Events; without spaces, which SIPE takes for part of a name."""
+        return ",".join(self.packages)
 
     def subscribable(self, exchange: Exchange) -> IEventPackage:
         """Give the package a SUBSCRIBE is for, or refuse with 489."""
         event = exchange.request.event
         package = None if event is None else self.packages.get(event.package)
         if package is None:
-            raise self._bad_event()
+            raise self.bad_event()
         return package
 
     def publishable(self, exchange: Exchange) -> IEventPackage:
         """Give the package a PUBLISH is for, or refuse with 489 (RFC 3903 §6 step 2)."""
         package = self.subscribable(exchange)
         if not package.accepts:
-            raise self._bad_event()
+            raise self.bad_event()
         return package
 
-    def ours(self, aor: AddressOfRecord) -> AddressOfRecord:
-        """Give the address back if its domain is served here, or refuse with 404."""
-        if domain_of(aor) not in self.domains:
-            raise Refusal(404, reason="This domain is not served here")
-        return aor
+    def grant(self, package: str, asked: int | None) -> int:
+        """Say how long what was asked for will last; raises `IntervalTooBrief`."""
+        return self._bounds[package].grant(asked)
 
-    def _bad_event(self) -> Refusal:
+    def bad_event(self) -> Refusal:
+        """Refuse with 489."""
         return Refusal(489, (("Allow-Events", self.allowed),))

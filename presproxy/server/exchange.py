@@ -7,6 +7,7 @@ import attrs
 from presproxy.errors import MalformedField
 from presproxy.model.identity import Identity
 from presproxy.server.answer import Refusal
+from presproxy.server.dialogs import Usage
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import (
@@ -23,12 +24,14 @@ class Exchange:
     """
     A request, the flow it came by, and when, on the clock of latencies.
 
-    ``identity`` is filled in by the step which asks the authenticators.
+    ``usage`` is what the dialog is for that it is within, filled in at the door;
+    ``identity`` is filled in by who asks the authenticators.
     """
 
     request: Request
     flow: Flow
     arrived: float
+    usage: Usage | None = None
     identity: Identity | None = None
 
     @property
@@ -67,4 +70,4 @@ class Exchange:
     @property
     def is_direct(self) -> bool:
         """Whether the request came from its sender and not by a proxy."""
-        return len(self.request.vias) == 1
+        return len(self.request.values("via")) == 1

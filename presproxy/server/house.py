@@ -8,15 +8,15 @@ from typing import Any
 import attrs
 from zope.interface import implementer
 
-from presproxy.errors import AccessDenied
-from presproxy.events.agent import PresenceAgent, view_of
-from presproxy.interfaces import Bounds, IHouse, IStorage
+from presproxy.events.agent import PresenceAgent
+from presproxy.interfaces import IHouse, IStorage
 from presproxy.metrics import Metrics
-from presproxy.model.decision import Handling
 from presproxy.model.identity import Identity
-from presproxy.model.subscription import Happening, Reason, State, Subscription
-from presproxy.server.decide import Decider
+from presproxy.model.subscription import Happening, Reason, Subscription
+from presproxy.server.decide import Decider, obey
+from presproxy.server.events import EventPackages
 from presproxy.server.keeping import Keeper
+from presproxy.server.room import Room
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
 
@@ -38,8 +38,9 @@ class House:
     agent: PresenceAgent
     decider: Decider
     keeper: Keeper
+    packages: EventPackages
+    room: Room
     tokens: Tokens
-    bounds: Bounds
     clock: Callable[[], float]
 
     def now(self) -> float:
@@ -69,26 +70,31 @@ class House:
         route: object,
         expires: int,
     ) -> Subscription:
-        """See `IHouse`; raises `AccessDenied` where a SUBSCRIBE would be answered 403."""
-        decision = await self.decider.decide(watcher, presentity, package)
-        if decision.handling is Handling.BLOCK:
-            raise AccessDenied(decision.rule)
+        """
+        See `IHouse`.
+
+        Raises `AccessDenied` where a SUBSCRIBE would be answered 403, `LimitReached`
+        where there is no room, `IntervalTooBrief`, and LookupError for a package that is
+        not served.
+        """
+        served = self.packages.packages.get(package)
+        if served is None:
+            raise LookupError(f"no package {package!r} is served")
+        granted = self.packages.grant(package, expires)
+        self.room.check(watcher.aor)
         now = self.now()
-        served = self.agent.resources.guard(package).plugin
         subscription = Subscription(
             key=self.tokens.tag(),
             watcher=watcher,
             presentity=presentity,
             package=package,
             content_type=served.produces[0],
-            expires_at=now + self.bounds.grant(expires),
+            expires_at=now + granted,
             notifier=notifier,
             route=route,
             since=now,
-            rule=decision.rule,
         )
-        if decision.handling is not Handling.CONFIRM:
-            subscription.state = State.ACTIVE
-            subscription.view = view_of(decision)
+        with self.decider.question(watcher, presentity, package) as question:
+            obey(subscription, await question.decided())
         self.agent.begin(subscription)
         return subscription

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import attrs
 
@@ -16,6 +16,7 @@ from presproxy.extend.guard import Guard
 from presproxy.interfaces import IAuthenticator
 from presproxy.model.identity import Identity
 from presproxy.server.answer import Refusal
+from presproxy.server.domains import Domains
 from presproxy.server.exchange import Exchange
 from presproxy.sip.uri import address_of_record, domain_of
 
@@ -30,7 +31,7 @@ class Identifier:
     """
 
     authenticators: Sequence[Guard[IAuthenticator]]
-    domains: Collection[str]
+    domains: Domains
 
     async def identify(self, exchange: Exchange) -> Identity:
         """
@@ -39,7 +40,7 @@ class Identifier:
         Whoever proved to be somebody else than From says is refused: what follows would
         be told in another's name.
         """
-        claimed = exchange.request.from_.aor
+        claimed = self.domains.home(exchange.request.from_.aor)
         if not self.authenticators:
             return Identity(claimed, "open")
         try:
@@ -84,6 +85,6 @@ class Identifier:
                 domain = domain_of(address_of_record(uri))
             except MalformedField:
                 continue
-            if domain in self.domains:
+            if domain in self.domains.names:
                 return domain
-        return min(self.domains, default="presproxy")
+        return min(self.domains.names, default="presproxy")

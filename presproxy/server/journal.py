@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from presproxy.errors import PresproxyError, StorageUnavailable
+from presproxy.errors import Conflict, PresproxyError, StorageUnavailable
 from presproxy.events.staging import Staged
 from presproxy.interfaces import IStorage
 from presproxy.metrics import Counter, Histogram
@@ -59,6 +59,22 @@ class Journal:
             self._waits.append(_Wait(self.ticks() + self.limit, answer))
         return answer
 
+    def tick(self, now: float) -> None:
+        """Let go of those who have waited long enough, or need not any more."""
+        waits = self._waits
+        while waits and (waits[0].answer.called or waits[0].deadline <= now):
+            self._let_go(waits.popleft(), f"no answer within {self.limit:g} seconds")
+
+    def close(self) -> None:
+        """Let go of all who wait, since the server stops."""
+        while self._waits:
+            self._let_go(self._waits.popleft(), "the server stops")
+
+    def _let_go(self, wait: _Wait, why: str) -> None:
+        if not wait.answer.called:
+            self.failures.value += 1
+            wait.answer.errback(StorageUnavailable(why))
+
     async def _write(
         self, staged: Staged, changes: Sequence[Change], answer: Deferred[None]
     ) -> None:
@@ -67,13 +83,7 @@ class Journal:
         try:
             await self.storage.commit(changes)
         except Exception as error:
-            self.failures.value += 1
-            staged.take_back()
-            if not isinstance(error, PresproxyError):
-                self._defect()
-                error = StorageUnavailable("the storage failed")
-            if not answer.called:
-                answer.errback(error)
+            self._take_back(staged, error, answer)
             return
         self.took.observe(self.ticks() - began)
         try:
@@ -83,19 +93,24 @@ class Journal:
         if not answer.called:
             answer.callback(None)
 
-    def tick(self, now: float) -> None:
-        """Let go of those who have waited long enough, or need not any more."""
-        waits = self._waits
-        while waits and (waits[0].answer.called or waits[0].deadline <= now):
-            wait = waits.popleft()
-            if not wait.answer.called:
-                self.failures.value += 1
-                wait.answer.errback(
-                    StorageUnavailable(f"no answer within {self.limit:g} seconds")
-                )
+    def _take_back(
+        self, staged: Staged, error: Exception, answer: Deferred[None]
+    ) -> None:
+        if not isinstance(error, PresproxyError):
+            self._defect()
+            error = StorageUnavailable("the storage failed")
+        # Who loses a race tries again; the storage is well.
+        if not isinstance(error, Conflict):
+            self.failures.value += 1
+        try:
+            staged.take_back()
+        except Exception:
+            self._defect()
+        if not answer.called:
+            answer.errback(error)
 
     def _defect(self) -> None:
-        """The storage broke its promise, or making something live failed."""
+        """The storage broke its promise, or making something live or undone failed."""
         self.defects.value += 1
         if self.defects.value & (self.defects.value - 1) == 0:
             _log.failure("A commit went wrong in a way it must not")

@@ -10,10 +10,11 @@ import attrs
 from presproxy.errors import AccessDenied
 from presproxy.events.compositor import Compositor, Published, StagedPublication
 from presproxy.events.resource import Resources
-from presproxy.interfaces import Bounds, IEventPackage
+from presproxy.interfaces import IEventPackage
 from presproxy.model.publication import Publication
 from presproxy.server.answer import Answer, Refusal
-from presproxy.server.bodies import decoded_body
+from presproxy.server.bodies import bounded_body
+from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.journal import Journal
@@ -22,53 +23,65 @@ from presproxy.sip.uri import AddressOfRecord
 
 @attrs.define(eq=False)
 class PublishStep:
-    """
-    Serves PUBLISH.
-
-    ``bounds`` are the intervals granted; ``now`` is the wall clock.
-    """
+    """Serves PUBLISH.  ``now`` is the wall clock."""
 
     identifies: ClassVar[bool] = True
 
     packages: EventPackages
+    domains: Domains
     resources: Resources
     compositor: Compositor
     journal: Journal
-    bounds: Bounds
     largest_body: int
     now: Callable[[], float]
 
     async def serve(self, exchange: Exchange) -> Answer:
-        """Answer one PUBLISH; nobody is told of it before it is lasting."""
+        """
+        Answer one PUBLISH, in the steps of RFC 3903 §6.
+
+        Nobody is told of it before it is lasting.
+        """
+        presentity = self.domains.ours(exchange.resource())
         package = self.packages.publishable(exchange)
-        presentity = self.packages.ours(exchange.resource())
         if exchange.sender.aor != presentity:
             raise AccessDenied(f"{exchange.sender.aor} publishes for {presentity}")
-        expires = self.bounds.grant(exchange.request.expires)
-        staged = self._stage(exchange, package, presentity, expires)
+        now = self.now()
+        old = self._named(exchange, package, presentity, now)
+        expires = self.packages.grant(package.name, exchange.request.expires)
+        staged = self._stage(exchange, package, presentity, old, now, expires)
         if staged is None:
             return _accepted(self.compositor.make_tag(), 0)
         await self.journal.commit(staged)
-        tag = staged.publication.entity_tag
-        return _accepted(
-            self.compositor.make_tag() if staged.is_removal else tag, expires
-        )
+        if staged.is_removal:
+            # A 2xx has an entity-tag, even where nothing is left that it could name.
+            return _accepted(self.compositor.make_tag(), 0)
+        return _accepted(staged.publication.entity_tag, expires)
+
+    def _named(
+        self,
+        exchange: Exchange,
+        package: IEventPackage,
+        presentity: AddressOfRecord,
+        now: float,
+    ) -> Publication | None:
+        """Give the publication that SIP-If-Match names."""
+        entity_tag = exchange.only("sip-if-match")
+        if entity_tag is None:
+            return None
+        return self.compositor.find(presentity, package.name, entity_tag, now)
 
     def _stage(
         self,
         exchange: Exchange,
         package: IEventPackage,
         presentity: AddressOfRecord,
+        old: Publication | None,
+        now: float,
         expires: int,
     ) -> StagedPublication | None:
         """Stage what is asked for; None if there is nothing to be changed."""
-        now = self.now()
-        entity_tag = exchange.only("sip-if-match")
-        old = None
-        if entity_tag is not None:
-            old = self.compositor.find(presentity, package.name, entity_tag, now)
-            if expires == 0:
-                return self.compositor.stage_removal(old, exchange.arrived)
+        if old is not None and expires == 0:
+            return self.compositor.stage_removal(old, exchange.arrived)
         published = self._read(exchange, package, presentity, old, now, expires)
         if old is not None:
             return self.compositor.stage_again(old, published)
@@ -89,7 +102,7 @@ class PublishStep:
         content_type, body, document = "", b"", None
         if request.body:
             content_type = self._content_type(exchange, package)
-            body = decoded_body(request, self.largest_body)
+            body = bounded_body(request, self.largest_body)
             if old is not None and (content_type, body) == (old.content_type, old.body):
                 document = old.document
             else:

@@ -14,16 +14,21 @@ from presproxy.events.locations import (
     Locations,
     StagedRegistration,
 )
+from presproxy.extend.guard import Guard
 from presproxy.interfaces import Bounds, IStorage
 from presproxy.server.answer import Answer, Refusal
+from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.journal import Journal
 from presproxy.sip.fields import WILDCARD, Contact
-from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
+from presproxy.sip.uri import AddressOfRecord, parse_uri
 
 #: How often a change is staged again when another one of the same record was first.
 _TRIES = 3
+
+#: What an ``expires`` that cannot be read is taken for (RFC 3261 §20.10).
+_UNREADABLE = 3600
 
 
 @attrs.define(eq=False)
@@ -33,80 +38,118 @@ class RegisterStep:
     identifies: ClassVar[bool] = True
 
     packages: EventPackages
+    domains: Domains
     locations: Locations
     journal: Journal
-    storage: IStorage
+    storage: Guard[IStorage]
     bounds: Bounds
     now: Callable[[], float]
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer one REGISTER with all bindings there are now (§10.3 step 8)."""
         request = exchange.request
-        aor = self.packages.ours(request.to.aor)
+        aor = self.domains.ours(request.to.aor)
         if exchange.sender.aor != aor:
             raise AccessDenied(f"{exchange.sender.aor} registers {aor}")
         contacts = request.contacts
-        if contacts:
-            await self._change(exchange, aor, contacts)
-        return self._answer(exchange, aor)
+        if not contacts:
+            return self._answer(exchange, aor, None)
+        granted = self._granted(exchange, contacts)
+        await self._change(exchange, aor, contacts, granted)
+        longest = max(granted)
+        exchange.flow.keep(longest)
+        return self._answer(exchange, aor, longest)
+
+    def _granted(self, exchange: Exchange, contacts: Sequence[Contact]) -> list[int]:
+        """Say how long each contact will last; 0 for those that go."""
+        if WILDCARD in contacts:
+            if len(contacts) > 1 or exchange.request.expires != 0:
+                raise Refusal(400, reason="Contact * stands alone and with Expires: 0")
+            return [0]
+        return [self.bounds.grant(_asked(exchange, contact)) for contact in contacts]
 
     async def _change(
-        self, exchange: Exchange, aor: AddressOfRecord, contacts: Sequence[Contact]
+        self,
+        exchange: Exchange,
+        aor: AddressOfRecord,
+        contacts: Sequence[Contact],
+        granted: Sequence[int],
     ) -> None:
-        for attempt in range(_TRIES):
+        for attempt in range(1, _TRIES + 1):
             try:
-                await self.journal.commit(self._stage(exchange, aor, contacts))
+                staged = self._stage(exchange, aor, contacts, granted)
+                await self.journal.commit(staged)
             except Conflict:
-                if attempt == _TRIES - 1:
+                if attempt == _TRIES:
                     raise
-                record = await self.storage.fetch(REGISTRATION, aor)
+                fetch = self.storage.plugin.fetch
+                record = await self.storage.ask(fetch, REGISTRATION, aor)
                 self.locations.learn(aor, 0 if record is None else record.version)
             else:
                 return
 
     def _stage(
-        self, exchange: Exchange, aor: AddressOfRecord, contacts: Sequence[Contact]
+        self,
+        exchange: Exchange,
+        aor: AddressOfRecord,
+        contacts: Sequence[Contact],
+        granted: Sequence[int],
     ) -> StagedRegistration:
         request = exchange.request
         now = self.now()
-        if any(contact is WILDCARD for contact in contacts):
-            if len(contacts) > 1 or request.expires != 0:
-                raise Refusal(400, reason="Contact * stands alone and with Expires: 0")
+        if WILDCARD in contacts:
             return self.locations.stage_removal(
                 aor, request.call_id, request.cseq.number, now
             )
-        bindings = [self._binding(exchange, contact, now) for contact in contacts]
+        bindings = [
+            _binding(exchange, contact, now + expires)
+            for contact, expires in zip(contacts, granted, strict=True)
+        ]
         return self.locations.stage(aor, bindings, now)
 
-    def _binding(self, exchange: Exchange, contact: Contact, now: float) -> Binding:
-        request = exchange.request
-        uri = parse_uri(contact.uri)
-        if isinstance(uri, SipURI) and not uri.host:
-            raise MalformedField("Contact", "names no host")
-        asked = contact.expires if contact.expires is not None else request.expires
-        q = contact.q
-        return Binding(
-            uri=contact.uri,
-            expires_at=now + self.bounds.grant(asked),
-            call_id=request.call_id,
-            cseq=request.cseq.number,
-            q=1.0 if q is None else q,
-            parameters=_kept(contact),
-            flow=str(exchange.flow),
-            path=tuple(request.get_all("path")),
-            user_agent=request.get("user-agent") or "",
-        )
+    def _answer(
+        self, exchange: Exchange, aor: AddressOfRecord, expires: int | None
+    ) -> Answer:
+        """
+        Answer with all bindings, each with the seconds it has left.
 
-    def _answer(self, exchange: Exchange, aor: AddressOfRecord) -> Answer:
+        Expires is there, too: SIPE reads nothing else.
+        """
         now = self.now()
-        contacts = tuple(
+        fields = [
             ("Contact", _written(binding, now))
             for binding in self.locations.bindings(aor, now)
-        )
-        if contacts:
-            exchange.flow.keep(self.bounds.longest)
-        paths = tuple(("Path", path) for path in exchange.request.get_all("path"))
-        return Answer(200, (*contacts, *paths))
+        ]
+        if expires is not None:
+            fields.append(("Expires", str(expires)))
+        fields += (("Path", path) for path in exchange.request.get_all("path"))
+        fields.append(("Allow-Events", self.packages.allowed))
+        return Answer(200, tuple(fields))
+
+
+def _asked(exchange: Exchange, contact: Contact) -> int | None:
+    try:
+        asked = contact.expires
+    except MalformedField:
+        return _UNREADABLE
+    return exchange.request.expires if asked is None else asked
+
+
+def _binding(exchange: Exchange, contact: Contact, expires_at: float) -> Binding:
+    request = exchange.request
+    parse_uri(contact.uri)  # Raises what is wrong with it.
+    q = contact.q
+    return Binding(
+        uri=contact.uri,
+        expires_at=expires_at,
+        call_id=request.call_id,
+        cseq=request.cseq.number,
+        q=1.0 if q is None else q,
+        parameters=_kept(contact),
+        flow=str(exchange.flow),
+        path=tuple(request.get_all("path")),
+        user_agent=request.get("user-agent") or "",
+    )
 
 
 def _kept(contact: Contact) -> str:
@@ -120,5 +163,6 @@ def _kept(contact: Contact) -> str:
 
 def _written(binding: Binding, now: float) -> str:
     left = max(1, round(binding.expires_at - now))
-    quality = "" if binding.q == 1.0 else f";q={binding.q:g}"
+    # At most three digits, and never as 1e-05 (RFC 3261 §25.1).
+    quality = "" if binding.q == 1.0 else f";q={binding.q:.3f}".rstrip("0").rstrip(".")
     return f"<{binding.uri}>{quality}{binding.parameters};expires={left}"

@@ -26,7 +26,12 @@ class OptionsStep:
     extensions: Collection[str]
 
     async def serve(self, exchange: Exchange) -> Answer:
-        """Answer OPTIONS (RFC 3261 §11.2)."""
+        """
+        Answer OPTIONS (RFC 3261 §11.2).
+
+        Within a dialog it asks whether that is still there.  Its CSeq is not counted:
+        nobody was asked who sent it.
+        """
         accepted = sorted(
             {
                 each

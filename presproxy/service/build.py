@@ -27,6 +27,8 @@ from presproxy.notify.sip import SipNotifier
 from presproxy.server.admit import Door
 from presproxy.server.core import Core, Step
 from presproxy.server.decide import Decider
+from presproxy.server.dialogs import Dialogs
+from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.house import House
 from presproxy.server.identify import Identifier
@@ -34,9 +36,10 @@ from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
+from presproxy.server.room import Room
 from presproxy.server.simple import NotifyStep, OptionsStep
 from presproxy.server.subscribe import SubscribeStep
-from presproxy.service.background import run
+from presproxy.service.background import breath, run
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Tokens
@@ -53,20 +56,8 @@ METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS")
 #: Option tags of Require that are understood (RFC 3327).
 EXTENSIONS = ("path",)
 
-#: Seconds between two looks at the timers of transactions, which need no finer.
-_TURN = 0.05
-
-#: Seconds between two looks at what has expired.
-_SWEEP = 1.0
-
-#: Seconds after which a contact ACL that failed is asked again.
-_ASK_AGAIN = 30.0
-
-#: Seconds granted to who names none, and at the most.
-_GRANTED, _GRANTED_AT_MOST = 3600, 86400
-
-#: Subscriptions found at a start that are decided about before the reactor breathes.
-_PAGE = 200
+#: Seconds granted to a registration that names none, and at the most.
+_REGISTERED, _REGISTERED_AT_MOST = 3600, 86400
 
 
 def build(
@@ -88,7 +79,6 @@ def build(
     metrics = Metrics()
     tokens = Tokens(os.urandom)
     guards = _Guards(metrics, reactor, limits.plugin_wait)
-    granted = Bounds(configuration.min_expires, _GRANTED, _GRANTED_AT_MOST)
 
     # What is lasting.
     journal = Journal(
@@ -98,7 +88,7 @@ def build(
         metrics.counter("commit_failures", "Commits that failed."),
         metrics.counter("commit_defects", "Commits that went wrong by our own fault."),
     )
-    keeper = Keeper(journal, route_keepers(plan))
+    keeper = Keeper(journal, route_keepers(plan), run)
 
     # What is there and who is told of it, which knows nothing of SIP.
     resources = Resources(
@@ -127,38 +117,42 @@ def build(
         limits.publications,
     )
     locations = Locations(limits.contacts_of_one, limits.registrations)
-    decider = Decider(guards.each("acl", plan.acl), agent, keeper.keep, run)
+    decider = Decider(
+        guards.each("acl", plan.acl),
+        agent,
+        keeper.keep,
+        run,
+        lambda: breath(reactor),
+    )
     _measure(metrics, agent, compositor, locations)
 
     # Requests, from the wire to the steps.
-    domains = frozenset(configuration.domains)
-    packages = EventPackages(plan.packages, domains)
+    domains = Domains(frozenset(configuration.domains))
+    packages = EventPackages(plan.packages, configuration.min_expires)
+    room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     steps: dict[str, Step] = {
         "PUBLISH": PublishStep(
-            packages, resources, compositor, journal, granted, limits.body, now
+            packages, domains, resources, compositor, journal, limits.body, now
         ),
         "SUBSCRIBE": SubscribeStep(
-            packages,
-            agent,
-            decider,
-            journal,
-            keeper,
-            tokens,
-            granted,
-            limits.subscriptions_of_one,
-            limits.subscriptions,
-            now,
+            packages, domains, agent, decider, keeper, room, tokens, now
         ),
         "NOTIFY": NotifyStep(),
         "REGISTER": RegisterStep(
-            packages, locations, journal, plan.storage.plugin, granted, now
+            packages,
+            domains,
+            locations,
+            journal,
+            guards.of("storage", plan.storage.name, plan.storage.plugin),
+            Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
+            now,
         ),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
     layer = TransactionLayer(metrics=metrics)
     core = Core(
         layer,
-        Door(METHODS, EXTENSIONS),
+        Door(METHODS, EXTENSIONS, Dialogs(agent, now)),
         Identifier(guards.each("auth", plan.auth), domains),
         steps,
         tokens,
@@ -184,14 +178,15 @@ def build(
 
     house = House(
         reactor,
-        domains,
+        domains.names,
         metrics,
         plan.storage.plugin,
         agent,
         decider,
         keeper,
+        packages,
+        room,
         tokens,
-        granted,
         now,
     )
     return PresenceServer(

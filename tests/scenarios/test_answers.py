@@ -181,12 +181,17 @@ def test_an_invite_is_answered_405_until_it_is_acknowledged(alice):
     assert alice.rest(0.7) == []
 
 
-@pytest.mark.parametrize("field", ["Require", "Proxy-Require"])
-def test_an_unknown_extension_is_answered_420_and_named(alice, field):
-    response = refused(alice, "SUBSCRIBE", {field: "path, 100rel, x-new"})
+def test_an_unknown_extension_is_answered_420_and_named(alice):
+    response = refused(alice, "SUBSCRIBE", {"Require": "path, 100rel, x-new"})
 
     assert response.status == 420
     assert tokens(response.get("unsupported")) == {"100rel", "x-new"}
+
+
+def test_what_proxies_should_understand_is_passed_over(alice):
+    fields = {"Proxy-Require": "com.example.firewall"}
+
+    assert alice.ask("OPTIONS", "sip:contoso.com", fields).status == 200
 
 
 @pytest.mark.parametrize(
@@ -209,10 +214,22 @@ def test_a_request_that_came_by_two_roads_is_answered_482(alice, bob):
         "Call-ID": fresh(),
         "From": f"<{alice.aor}>;tag=1",
     }
-    first = alice.ask("SUBSCRIBE", bob.aor, fields)
-    second = alice.ask("SUBSCRIBE", bob.aor, fields)
+    ours = alice.via()
+    roads = [{**fields, "Via": [alice.via(), ours]} for _ in range(2)]
+    first, second = (alice.ask("SUBSCRIBE", bob.aor, road) for road in roads)
 
     assert (first.status, second.status) == (200, 482)
+
+
+def test_who_sends_a_request_again_by_himself_is_served(server, alice, peers):
+    fields = {"Call-ID": fresh(), "From": f"<{alice.aor}>;tag=1", "Event": "presence"}
+    again = peers(server, alice.aor.removeprefix("sip:"), "tcp")
+
+    statuses = [
+        each.publish(pidf(alice.aor), fields).status for each in (alice, alice, again)
+    ]
+
+    assert statuses == [200, 200, 200]
 
 
 @pytest.mark.parametrize("method", ["SUBSCRIBE", "PUBLISH", "REGISTER"])
