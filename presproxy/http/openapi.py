@@ -178,7 +178,7 @@ _PACKAGES = _array(
 )
 
 _SCHEMAS: JSON = {
-    "Error": _object(["error"], error=_TEXT),
+    "Error": _object(["error", "where"], error=_TEXT, where=_TEXT),
     "Server": _object(
         ["version", "now", "domains", "listeners", "is_ready"],
         version=_TEXT,

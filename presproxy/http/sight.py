@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import attrs
 
 from presproxy.events.agent import PresenceAgent
-from presproxy.events.compositor import Compositor
 from presproxy.events.locations import Locations
 from presproxy.extend.maker import Kind
-from presproxy.interfaces import IContactList
+from presproxy.interfaces import IContactList, IEventPackage
 from presproxy.metrics import Metrics
 from presproxy.model.decision import Explained
 from presproxy.model.identity import Identity
@@ -31,15 +30,17 @@ class Sight:
     """
     What is shown and may be changed by HTTP.
 
-    ``explain`` asks the contact ACLs; ``lists`` is the one whose lists can be written, if
-    there is one; ``now`` the wall clock; ``listeners`` the places really listened on.
+    ``home`` gives an address as it is kept here; ``explain`` asks the contact ACLs;
+    ``lists`` is the one whose lists can be written, if there is one; ``now`` the wall
+    clock; ``listeners`` the places really listened on.
     """
 
     version: str
     domains: Collection[str]
+    home: Callable[[AddressOfRecord], AddressOfRecord]
+    packages: Mapping[str, IEventPackage]
     plugins: Sequence[Used]
     agent: PresenceAgent
-    compositor: Compositor
     locations: Locations
     explain: Callable[[Identity, AddressOfRecord, str], Awaitable[Explained]]
     lists: IContactList | None

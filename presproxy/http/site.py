@@ -8,27 +8,23 @@ to names of the loopback: a page in somebody's browser that points its own name 
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
 
 from klein import Klein
 from twisted.internet.defer import maybeDeferred
 from twisted.web.iweb import IRequest
-from twisted.web.server import Request, Site
+from werkzeug.exceptions import HTTPException
 
+from presproxy.http.answers import Wrong, not_now, refuse, routed_nowhere
 from presproxy.http.api import Api
+from presproxy.http.channel import CONNECTIONS, TIMEOUT, BoundedSite
 from presproxy.http.exposition import CONTENT_TYPE, exposition
 from presproxy.http.sight import Sight
+from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.where import Where
 
-#: Octets of a request's body; the largest there is says a handling.
-_LARGEST_BODY = 65536
-
-#: Seconds in which a request must come, and after which an idle connection ends.
-_TIMEOUT = 30
-
-#: Methods that change something.
-_UNSAFE = frozenset({b"PUT", b"POST", b"DELETE", b"PATCH"})
+#: What can be said of a server that is not ready.
+_ALWAYS = (b"/api/v1/server", b"/api/v1/openapi.json")
 
 
 class HttpDoor:
@@ -36,30 +32,53 @@ class HttpDoor:
 
     app = Klein()
 
-    def __init__(self, reactor: Any, sight: Sight):
+    def __init__(
+        self,
+        reactor: Any,
+        sight: Sight,
+        *,
+        timeout: float = TIMEOUT,
+        connections: int = CONNECTIONS,
+    ):
         self._reactor = reactor
         self._sight = sight
         self._api = Api(sight)
-        self._port: Any = None
+        self._site = BoundedSite(
+            self.app.resource(), reactor, timeout=timeout, connections=connections
+        )
+        self._ports: list[Any] = []
+        sight.metrics.gauge(
+            "http_connections", "HTTP connections open.", lambda: len(self._site.open)
+        )
+        sight.metrics.gauge(
+            "http_defects",
+            "HTTP requests that ended in an error nobody expected.",
+            lambda: self._site.defects,
+        )
 
-    async def listen(self, where: Where) -> Where:
+    def listen(self, where: Where) -> Where:
         """
-        Begin to answer, and say where really.
+        Begin to answer, and say where really; the first address if there are two.
 
-        Raises `CannotListenError` of Twisted when the place is taken.
+        Raises `CannotListen` when the place is taken.
         """
-        site = _Site(self.app.resource(), timeout=_TIMEOUT)
-        site.displayTracebacks = False
-        site.noisy = False
-        host = where.addresses[0]
-        self._port = self._reactor.listenTCP(where.port, site, interface=host)
-        return Where("tcp", self._port.getHost().port, host)
+        places = []
+        for bound in bind(where):
+            host, port = address_of(bound)
+            places.append(Where("tcp", port, host))
+            self._ports.append(
+                self._reactor.adoptStreamPort(bound.fileno(), bound.family, self._site)
+            )
+            # The reactor has a descriptor of its own now.
+            bound.close()
+        return places[0]
 
     async def stop(self) -> None:
         """Answer no more."""
-        port, self._port = self._port, None
-        if port is not None:
+        ports, self._ports = self._ports, []
+        for port in ports:
             await maybeDeferred(port.stopListening)
+        self._site.close()
 
     @app.route("/healthz", methods=["GET"])
     def healthz(self, request: IRequest) -> bytes:
@@ -81,60 +100,23 @@ class HttpDoor:
         return exposition(self._sight.metrics)
 
     @app.route("/api/v1/", branch=True)
-    def api(self, request: IRequest) -> Any:
-        """Hand on to the JSON interface."""
+    def api(self, request: Any) -> Any:
+        """Hand on to the JSON interface, once there is something to be seen by it."""
+        if not self._sight.is_ready() and request.path not in _ALWAYS:
+            raise not_now("server", "the server starts, or stops")
         return self._api.app.resource()
+
+    @app.handle_errors(Wrong)
+    def wrong(self, request: IRequest, failure: Any) -> bytes:
+        """Answer what was found wrong here."""
+        return refuse(request, failure.value)
+
+    @app.handle_errors(HTTPException)
+    def nowhere(self, request: IRequest, failure: Any) -> bytes:
+        """Answer what leads nowhere."""
+        return refuse(request, routed_nowhere(failure.value, request))
 
 
 def _text(request: IRequest, text: str) -> bytes:
     request.setHeader("Content-Type", "text/plain; charset=utf-8")
     return text.encode()
-
-
-class _Request(Request):
-    """A request that is looked at before anybody serves it."""
-
-    def gotLength(self, length: int | None) -> None:
-        """Take no longer body than there can be a use for."""
-        if length is not None and length > _LARGEST_BODY:
-            self.channel.forceAbortClient()
-            return
-        super().gotLength(length)
-
-    def process(self) -> None:
-        """Refuse what does not come from this host, then serve."""
-        request: Any = self
-        request.setHeader("X-Content-Type-Options", "nosniff")
-        request.setHeader("Cache-Control", "no-store")
-        refusal = self._refusal()
-        if refusal is None:
-            super().process()
-            return
-        request.setResponseCode(403)
-        request.setHeader("Content-Type", "application/json; charset=utf-8")
-        request.write(b'{"error": "%b"}\n' % refusal.encode())
-        request.finish()
-
-    def _refusal(self) -> str | None:
-        request: Any = self
-        if not _is_of_loopback(request.getRequestHostname().decode("latin-1")):
-            return "this door answers to names of the loopback only"
-        if request.method in _UNSAFE and request.getHeader("origin") is not None:
-            return "no page of another origin may change anything here"
-        return None
-
-
-class _Site(Site):
-    requestFactory = _Request
-
-    def log(self, request: object) -> None:
-        """Write no line: a scraper asks every few seconds, for years."""
-
-
-def _is_of_loopback(host: str) -> bool:
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

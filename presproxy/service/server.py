@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from presproxy import __version__
 from presproxy.config import Plan
@@ -19,25 +16,20 @@ from presproxy.events.agent import PresenceAgent
 from presproxy.events.compositor import Compositor
 from presproxy.events.locations import Locations
 from presproxy.events.restore import Restorer
+from presproxy.extend.build import Named
 from presproxy.http.sight import Sight, Used
 from presproxy.http.site import HttpDoor
 from presproxy.interfaces import IContactList, IRouteKeeper
-from presproxy.metrics import Metrics
+from presproxy.metrics import Counter, Metrics
 from presproxy.server.core import Core
 from presproxy.server.decide import Decider
 from presproxy.server.house import House
 from presproxy.server.journal import Journal
-from presproxy.service.background import run
+from presproxy.service.background import breath, quietly, run, within
 from presproxy.transport.connections import Connections
 from presproxy.transport.where import Where
 
 _log = Logger()
-
-#: What a user agent may ask for, in the order Allow names it.
-METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS")
-
-#: Option tags of Require that are understood (RFC 3327).
-EXTENSIONS = ("path",)
 
 #: Seconds between two looks at the timers of transactions, which need no finer.
 _TURN = 0.05
@@ -48,16 +40,21 @@ _SWEEP = 1.0
 #: Seconds after which a contact ACL that failed is asked again.
 _ASK_AGAIN = 30.0
 
-#: Seconds granted to who names none, and at the most.
-_GRANTED, _GRANTED_AT_MOST = 3600, 86400
+#: Seconds at a stop in which requests that were taken are served, watchers told of what
+#: came of them, and each part ends.  Chosen: below the 10 to 30 seconds after which
+#: supervisors kill, all together.
+_FINISH, _SETTLE, _PART = 5.0, 0.5, 5.0
 
-#: Subscriptions found at a start that are decided about before the reactor breathes.
-_PAGE = 200
+Stop = Callable[[], Coroutine[Any, Any, None]]
 
 
 @attrs.define(eq=False)
 class PresenceServer:
-    """Everything there is, wired together."""
+    """
+    Everything there is, wired together.
+
+    ``loaded`` is called at the start, when what was kept is back and nobody is served yet.
+    """
 
     plan: Plan
     reactor: Any
@@ -70,69 +67,84 @@ class PresenceServer:
     compositor: Compositor
     locations: Locations
     house: House
+    loaded: Callable[[], object] = lambda: None
     #: The places really listened on, once it is started.
-    bound: list[Where] = attrs.field(factory=list)
-    _loops: list[LoopingCall] = attrs.field(factory=list)
-    _started: list[Callable[[], Awaitable[None]]] = attrs.field(factory=list)
-    is_ready: bool = False
+    bound: list[Where] = attrs.field(factory=list, init=False)
     #: Where HTTP is really listened on.
-    http_bound: Where | None = None
+    http_bound: Where | None = attrs.field(default=None, init=False)
+    is_ready: bool = attrs.field(default=False, init=False)
+    #: What was started, and how it is stopped.
+    _started: list[tuple[str, Stop]] = attrs.field(factory=list, init=False)
+    _defects: Counter = attrs.field(init=False)
+
+    @_defects.default
+    def _count_defects(self) -> Counter:
+        return self.metrics.counter(
+            "timer_defects", "Errors nobody expected of what is done by the clock."
+        )
+
+    # -- Starting --------------------------------------------------------------------
 
     async def start(self) -> None:
         """
-        Open everything: storage, what was kept, plugins, timers, listeners.
+        Open everything: HTTP, storage, what was kept, plugins, timers, listeners.
 
-        When something cannot be started, all that was is stopped again.
+        When something cannot be started, or this is cancelled, all that was is stopped.
         """
         try:
             await self._start()
         except BaseException:
-            await self.stop()
+            await self._stop_all()
             raise
-
-    async def stop(self) -> None:
-        """Stop in the opposite order: nothing new is taken, what was taken is finished."""
-        self.is_ready = False
-        while self._started:
-            await self._started.pop()()
 
     async def _start(self) -> None:
         plan = self.plan
-        await self._start_plugin(plan.storage.plugin)
-        await self._restore()
-        for named in (*plan.acl, *plan.auth, *plan.notifiers):
-            await self._start_plugin(named.plugin)
-        self._start_loops()
-        # What was kept is in memory now: a full collection need not look at it again.
-        gc.collect()
-        gc.freeze()
+        await self._open_http()
+        await self._start_plugin("storage", plan.storage)
+        restorer = await self._restore()
+        self.loaded()
+        for kind, used in (
+            ("acl", plan.acl),
+            ("auth", plan.auth),
+            ("notifier", plan.notifiers),
+        ):
+            for named in used:
+                await self._start_plugin(kind, named)
+        self._start_timers()
         await self._listen()
-        run(self._decide_restored())
         self.is_ready = True
+        run(self._catch_up(restorer))
 
-    async def _start_plugin(self, plugin: Any) -> None:
-        await plugin.start(self.house)
-        self._started.append(plugin.stop)
+    async def _start_plugin(self, kind: str, named: Named[Any]) -> None:
+        async def stop() -> None:
+            await named.plugin.stop()
+
+        await named.plugin.start(self.house)
+        self._started.append((f"{kind} {named.name}", stop))
+
+    async def _open_http(self) -> None:
+        """Answer who asks for health from the first moment to the last."""
+        door = HttpDoor(self.reactor, self._sight())
+        self.http_bound = quietly(door.listen, self.plan.configuration.http)
+        self._started.append(("HTTP", door.stop))
 
     async def _listen(self) -> None:
-        configuration = self.plan.configuration
-        http = HttpDoor(self.reactor, self._sight())
-        self.http_bound = await http.listen(configuration.http)
-        self._started.append(http.stop)
-        self._started.append(self.connections.stop)
-        for where in configuration.listen:
-            self.bound += await self.connections.listen(where)
+        self._started.append(("transports", self.connections.stop))
+        for where in self.plan.configuration.listen:
+            listening = self.connections.listen(where)
+            self.bound += await quietly(Deferred.fromCoroutine, listening)
 
     def _sight(self) -> Sight:
         return Sight(
             version=__version__,
             domains=self.house.domains,
+            home=self.core.identifier.domains.home,
             plugins=[
                 Used(kind, use.name, str(use))
                 for kind, use in self.plan.configuration.uses()
             ],
+            packages=self.plan.packages,
             agent=self.agent,
-            compositor=self.compositor,
             locations=self.locations,
             explain=self.decider.explain,
             lists=_lists(self.plan),
@@ -142,60 +154,107 @@ class PresenceServer:
             is_ready=lambda: self.is_ready,
         )
 
-    async def _restore(self) -> None:
+    async def _catch_up(self, restorer: Restorer) -> None:
+        """Obey rules that changed while nobody was there, then tell what else did."""
+        await self.decider.decide_each(self.agent.subscriptions())
+        restorer.finish()
+
+    async def _restore(self) -> Restorer:
         restorer = Restorer(
             compositor=self.compositor,
             agent=self.agent,
             locations=self.locations,
-            packages=self.plan.packages,
             keepers=route_keepers(self.plan),
             now=self.house.now(),
         )
-        began = time.monotonic()
+        began = self.core.ticks()
         for kind in restorer.kinds:
             async for page in self.plan.storage.plugin.scan(kind):
                 for record in page:
                     restorer.take(record)
-        restorer.finish()
         if restorer.restored or restorer.unreadable:
             _log.info(
                 "{restored} records are back after {took:.1f} s, {unreadable} "
                 "could not be read",
                 restored=restorer.restored,
                 unreadable=restorer.unreadable,
-                took=time.monotonic() - began,
+                took=self.core.ticks() - began,
             )
+        return restorer
 
-    async def _decide_restored(self) -> None:
-        """Rules may have changed while nobody was there: ask about everything found."""
-        subscriptions = self.agent.subscriptions()
-        for begin in range(0, len(subscriptions), _PAGE):
-            await self.decider.decide_each(subscriptions[begin : begin + _PAGE])
-            breath: Deferred[None] = Deferred()
-            self.reactor.callLater(0, breath.callback, None)
-            await breath
+    # -- Stopping --------------------------------------------------------------------
 
-    def _start_loops(self) -> None:
+    async def stop(self) -> None:
+        """
+        Stop: nothing new is taken, what was taken is finished, within limits.
+
+        Subscriptions are not ended: they are kept, and go on after a start.
+        """
+        self.is_ready = False
+        if self.bound:
+            await self._within(
+                _PART, self.connections.stop_accepting(), "taking no connections"
+            )
+            await self._finish()
+        await self._stop_all()
+
+    async def _finish(self) -> None:
+        """Serve what was taken; what takes too long is answered 503."""
+
+        async def served() -> None:
+            await self.core.finish()
+
+        if not await self._within(_FINISH, served(), "serving what was taken"):
+            self.journal.close()
+            self.core.close()
+        until = self.core.ticks() + _SETTLE
+        await breath(self.reactor)
+        while self._is_telling() and self.core.ticks() < until:
+            await breath(self.reactor, 0.02)
+
+    def _is_telling(self) -> bool:
+        return bool(len(self.agent.fanout) or self.core.layer.clients)
+
+    async def _stop_all(self) -> None:
+        """Stop what was started, the latest first, whatever goes wrong with one."""
+        while self._started:
+            name, stop = self._started.pop()
+            await self._within(_PART, stop(), f"stopping {name}")
+
+    def _within(
+        self, seconds: float, coroutine: Coroutine[Any, Any, None], what: str
+    ) -> Awaitable[bool]:
+        return within(seconds, self.reactor, coroutine, what)
+
+    # -- Timers ----------------------------------------------------------------------
+
+    def _start_timers(self) -> None:
+        loops = []
         for interval, act in (
             (_TURN, self._turn),
             (_SWEEP, self._sweep),
             (_ASK_AGAIN, self.decider.ask_undecided),
         ):
-            loop = LoopingCall(act)
+            loop = LoopingCall(self._guarded, act)
             loop.clock = self.reactor
-            loop.start(interval, now=False).addErrback(self._loop_failed)
-            self._loops.append(loop)
-        self._started.append(self._stop_loops)
+            loop.start(interval, now=False)
+            loops.append(loop)
 
-    async def _stop_loops(self) -> None:
-        for loop in self._loops:
-            if loop.running:
+        async def stop() -> None:
+            for loop in loops:
                 loop.stop()
-        self._loops.clear()
 
-    def _loop_failed(self, failure: Failure) -> None:
-        _log.failure("A timer stopped, the server cannot go on", failure=failure)
-        self.reactor.stop()
+        self._started.append(("timers", stop))
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Do what the clock says; a defect is counted, and the clock goes on."""
+        try:
+            act()
+        except Exception:
+            self._defects.value += 1
+            count = self._defects.value
+            if count & (count - 1) == 0:
+                _log.failure("A timer failed (defect {count})", count=count)
 
     def _turn(self) -> None:
         now = self.core.ticks()

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import gc
 import os
 import signal
 from typing import Any
 
 from twisted.application.service import IService, Service
-from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from presproxy.config import Plan
 from presproxy.errors import PresproxyError
-from presproxy.service.background import run
+from presproxy.service.background import run, within
 from presproxy.service.build import build
 from presproxy.service.server import PresenceServer
 
 _log = Logger()
 
-#: Seconds for a stop to finish what was taken; past them the process ends all the same.
+#: Seconds for a stop as a whole; past them the process ends all the same.
 _LONGEST_STOP = 30.0
 
 
@@ -39,53 +42,67 @@ class _PresproxyService(Service):
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._reactor: Any = None
         self._server: PresenceServer | None = None
+        self._starting: Deferred[None] | None = None
 
     def startService(self) -> None:
         """Build and start, once the reactor runs."""
         from twisted.internet import reactor
 
         super().startService()
-        typed: Any = reactor
-        typed.callWhenRunning(self._begin, typed)
+        self._reactor = reactor
+        self._reactor.callWhenRunning(self._begin)
 
     def stopService(self) -> Deferred[None]:
-        """Stop; the reactor waits for it."""
+        """Stop, or give up starting; the reactor waits for it."""
         super().stopService()
-        server, self._server = self._server, None
-        return Deferred.fromCoroutine(_stop(server))
+        return Deferred.fromCoroutine(self._stop())
 
-    def _begin(self, reactor: Any) -> None:
-        _end_with_zero(reactor)
-        self._server = build(self._plan, reactor)
-        run(self._start(self._server, reactor))
+    def _begin(self) -> None:
+        _end_with_zero(self._reactor)
+        self._server = server = build(self._plan, self._reactor)
+        server.loaded = _freeze
+        self._starting = Deferred.fromCoroutine(server.start())
+        run(self._start(server, self._starting))
 
-    async def _start(self, server: PresenceServer, reactor: Any) -> None:
+    async def _start(self, server: PresenceServer, starting: Deferred[None]) -> None:
         try:
-            await server.start()
-        except (PresproxyError, CannotListenError, OSError) as error:
+            await starting
+        except CancelledError:
+            return
+        except (PresproxyError, OSError) as error:
             _log.critical("presproxy cannot start: {error}", error=error)
-            _end_with_one(reactor)
         except Exception:
             _log.failure("presproxy cannot start")
-            _end_with_one(reactor)
         else:
             _say_ready(server)
+            return
+        _end_with_one(self._reactor)
+
+    async def _stop(self) -> None:
+        server, starting = self._server, self._starting
+        if server is None or starting is None:
+            return
+        was_ready = server.is_ready
+        if was_ready:
+            _log.info("presproxy stops")
+        starting.cancel()
+        await within(_LONGEST_STOP, self._reactor, server.stop(), "stopping")
+        if was_ready:
+            _log.info("presproxy has stopped")
 
 
-async def _stop(server: PresenceServer | None) -> None:
-    if server is not None:
-        await server.stop()
-        _log.info("presproxy has stopped")
+def _freeze() -> None:
+    """What was kept is in memory now: a full collection need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _say_ready(server: PresenceServer) -> None:
     for where in server.bound:
         _log.info("listening on {where}", where=where)
-    if server.http_bound is not None:
-        _log.info(
-            "HTTP on http://{where}", where=str(server.http_bound).partition(":")[2]
-        )
+    _log.info("HTTP on http://{where}", where=str(server.http_bound).partition(":")[2])
     _log.info("presproxy is ready")
 
 
@@ -105,11 +122,12 @@ def _end_with_zero(reactor: Any) -> None:
 
 
 def _stop_reactor(reactor: Any) -> None:
-    if reactor.running and not getattr(reactor, "_stopped", False):
+    """Stop, unless that is under way: a second signal changes nothing."""
+    with contextlib.suppress(ReactorNotRunning):
         reactor.stop()
 
 
 def _end_with_one(reactor: Any) -> None:
     """Stop, and tell whoever started the process that it did not work."""
-    reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+    atexit.register(os._exit, 1)
     _stop_reactor(reactor)

@@ -94,6 +94,7 @@ class UdpTransport(DatagramProtocol):
     `LARGEST_DATAGRAM`.  With ``stun``, peers that ask for their address are told it.
     """
 
+    noisy = False
     transport: Any  # Twisted's UDP port; no interface of it names the socket
 
     def __init__(
