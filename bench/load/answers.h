@@ -1,0 +1,22 @@
+/* What is started, what comes back, and what it ends. */
+
+#ifndef ANSWERS_H
+#define ANSWERS_H
+
+#include <stddef.h>
+
+#include "run.h"
+
+void start_publish(struct run *run, enum operation operation, unsigned actor, int64_t due);
+void start_subscribe(struct run *run, enum operation operation, unsigned actor, int64_t due);
+
+/* Take one message; `context` is the run. */
+void receive(void *context, const char *data, size_t length, unsigned way);
+
+/* End what `lost` was for: nobody answered it. */
+void give_up(struct run *run, struct transaction *lost);
+
+/* End rounds and subscriptions whose NOTIFYs do not come. */
+void give_up_waiting(struct run *run, int64_t now);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * A run: everybody who acts, and phases of operations one after the other.
+ *
+ * An operation is a PUBLISH until it is answered, a SUBSCRIBE until it is answered and
+ * its NOTIFY has come, or a round: a PUBLISH until all watchers have seen the state.
+ */
+
+#ifndef RUN_H
+#define RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "actors.h"
+#include "check.h"
+#include "options.h"
+#include "transaction.h"
+
+enum operation { PUBLISH_NEW, MODIFY, REFRESH, ROUND, SUBSCRIBE, RESUBSCRIBE, POLL };
+
+enum { PATTERN = 16 };
+
+struct phase {
+    enum operation pattern[PATTERN]; /* done in turn */
+    unsigned pattern_length;
+    uint64_t limit;                  /* operations; 0: no limit */
+    int64_t duration;                /* 0: no limit */
+    unsigned window;
+    double rate;
+    bool is_measured;
+};
+
+/* What a measured phase came to. */
+struct result {
+    uint64_t operations;
+    uint64_t failed;        /* ended without what was asked for */
+    uint64_t notifies;
+    int64_t elapsed;
+    int64_t own_cpu;
+    struct histogram answers;   /* from the moment an operation was due to its end */
+    struct histogram told;      /* from PUBLISH sent to each NOTIFY with its state */
+};
+
+struct run {
+    struct options options;
+    struct house house;
+    struct wire *wire;
+    struct transactions transactions;
+    unsigned presentity_count;
+    struct presentity *presentities;
+    /* First those that stay, then as many who only fetch. */
+    unsigned watcher_count, fetcher_count;
+    struct subscription *subscriptions;
+    struct counters counters;
+    struct result result;
+    const struct phase *phase;
+    uint64_t started;       /* operations of the phase */
+    uint64_t in_flight;
+    unsigned cursor[POLL + 1];  /* who acts next, for each operation */
+    int64_t next_tick;
+    int64_t next_search;    /* for rounds and NOTIFYs that do not end */
+};
+
+void run_make(struct run *run, const struct options *options);
+void run_phase(struct run *run, const struct phase *phase);
+
+/* Wait until everybody has seen the last state, then count who has not. */
+void run_drain(struct run *run);
+
+#endif

@@ -1,0 +1,65 @@
+#include "scenario.h"
+
+#include <string.h>
+
+#include "clock.h"
+
+static const struct scenario SCENARIOS[] = {
+    {"publish-new", false, false, {PUBLISH_NEW}, 1},
+    {"publish-modify", true, false, {MODIFY}, 1},
+    {"publish-refresh", true, false, {REFRESH}, 1},
+    {"subscribe", true, false, {SUBSCRIBE}, 1},
+    {"resubscribe", true, true, {RESUBSCRIBE}, 1},
+    {"poll", true, false, {POLL}, 1},
+    {"fanout", true, true, {ROUND}, 1},
+    /* Phones refresh more often than people change their state, and polling clients ask
+     * more often than both.  Chosen, not counted anywhere. */
+    {"mixed", true, true,
+     {POLL, MODIFY, RESUBSCRIBE, POLL, REFRESH, RESUBSCRIBE, POLL, MODIFY, REFRESH, POLL},
+     10},
+};
+
+const struct scenario *scenario_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof SCENARIOS / sizeof *SCENARIOS; i++)
+        if (strcmp(SCENARIOS[i].name, name) == 0)
+            return &SCENARIOS[i];
+    return NULL;
+}
+
+/* Setting up is done with a window that no server's buffer overflows from. */
+static void set_up(struct run *run, enum operation operation, uint64_t count)
+{
+    struct phase phase = {
+        .pattern = {operation},
+        .pattern_length = 1,
+        .limit = count,
+        .window = run->options.window < 32 ? run->options.window : 32,
+    };
+    run_phase(run, &phase);
+}
+
+void scenario_play(const struct scenario *scenario, struct run *run)
+{
+    const struct options *options = &run->options;
+    if (scenario->publishes_first)
+        set_up(run, PUBLISH_NEW, run->presentity_count);
+    if (scenario->subscribes_first)
+        set_up(run, SUBSCRIBE, run->watcher_count);
+
+    struct phase phase = {
+        .pattern_length = scenario->pattern_length,
+        .duration = (int64_t)(options->warmup * SECOND),
+        .window = options->window,
+        .rate = options->rate,
+    };
+    memcpy(phase.pattern, scenario->pattern, sizeof phase.pattern);
+    if (phase.duration > 0)
+        run_phase(run, &phase);
+
+    phase.duration = (int64_t)(options->duration * SECOND);
+    phase.limit = options->limit;
+    phase.is_measured = true;
+    run_phase(run, &phase);
+    run_drain(run);
+}

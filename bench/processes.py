@@ -1,0 +1,120 @@
+"""
+Processes and what they use, read from ``/proc``.
+
+A server is the process that was started and all below it; threads count with their
+process, and children that ended count with whoever waited for them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+#: Fields of /proc/PID/stat counted behind the name, which may hold blanks (proc(5)).
+_PARENT, _UTIME, _STIME, _CUTIME, _CSTIME, _BEGAN = 1, 11, 12, 13, 14, 19
+
+#: Seconds a server has to end by itself.
+_PATIENCE = 15.0
+
+
+def start(
+    command: Sequence[str],
+    core: int,
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    user: str | None = None,
+) -> subprocess.Popen[bytes]:
+    """
+    Start ``command`` on one core, writing what it says to ``log``.
+
+    It leads a process group of its own, so that an interrupt from the keyboard reaches
+    only us, who then end it.
+    """
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            ["taskset", "--cpu-list", str(core), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            user=user,
+            start_new_session=True,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], *, hard: bool = False) -> None:
+    """End the process, by SIGKILL with all below it when asking does not help."""
+    family = {pid: _began(pid) for pid in tree(process.pid)}
+    process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pid, began in family.items():
+        if pid != process.pid and began is not None and _began(pid) == began:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def tree(pid: int) -> Iterator[int]:
+    """Give ``pid`` and all processes below it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (parent := _parent(int(entry.name))) is not None:
+            children.setdefault(parent, []).append(int(entry.name))
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += children.get(one, [])
+
+
+def cpu_of(pid: int) -> float:
+    """Give the seconds of CPU, user and system, of the tree below ``pid`` so far."""
+    family = [fields for one in tree(pid) if (fields := _stat(one))]
+    ticks = sum(int(fields[_UTIME]) + int(fields[_STIME]) for fields in family)
+    ticks += sum(int(fields[_CUTIME]) + int(fields[_CSTIME]) for fields in family)
+    return ticks / _TICKS
+
+
+def memory_of(pid: int) -> int:
+    """Give the octets the tree below ``pid`` holds; what is shared counts once (PSS)."""
+    return sum(_share_of(one) for one in tree(pid))
+
+
+def _share_of(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next(
+        (int(line.split()[1]) * 1024 for line in text.splitlines() if "Pss:" in line), 0
+    )
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return None
+
+
+def _parent(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[_PARENT]) if fields else None
+
+
+def _began(pid: int) -> str | None:
+    """Say when a process began; a later one with the same number began at another time."""
+    fields = _stat(pid)
+    return fields[_BEGAN] if fields else None

@@ -1,0 +1,1 @@
+"""The servers that are measured, each started privately and ended by its pid."""

@@ -1,0 +1,94 @@
+"""presproxy, as ``twistd`` runs it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import attrs
+
+from bench.processes import start
+from bench.servers.server import (
+    DOMAIN,
+    LOOPBACK,
+    PASSWORD,
+    Running,
+    Server,
+    Wanted,
+    free_port,
+    wait_until_it_answers,
+)
+
+#: What its speed depends on.
+_MADE_OF = ("presproxy", "Twisted", "lxml", "attrs")
+
+
+@attrs.frozen
+class Presproxy(Server):
+    """The server with its defaults: contact lists, presence.winfo, one storage."""
+
+    name: str
+    title: str
+    #: As ``--storage`` takes it; ``{folder}`` is where state is kept.
+    storage: str
+    durable: bool = True
+
+    def missing(self) -> str | None:
+        """Say why it cannot be measured here: it always can."""
+        return None
+
+    def versions(self) -> Mapping[str, str]:
+        """Name what it is made of."""
+        return {
+            "Python": sys.version.split()[0],
+            **{name: version(name) for name in _MADE_OF},
+            "SQLite": sqlite3.sqlite_version,
+        }
+
+    def start(self, folder: Path, core: int, wanted: Wanted) -> Running:
+        """Start it and wait until it answers."""
+        port = free_port()
+        log = folder / "presproxy.log"
+        process = start(
+            [_ours("twistd"), "-n", "--pidfile=", "presproxy"]
+            + self._options(folder, port, wanted),
+            core,
+            log,
+            folder=folder,
+        )
+        wait_until_it_answers(process, port, wanted.transport, log)
+        return Running(port, process)
+
+    def _options(self, folder: Path, port: int, wanted: Wanted) -> list[str]:
+        auth = []
+        if wanted.digest:
+            users = folder / "users"
+            if not users.exists():
+                _write_users(users, wanted.users)
+            auth = ["--auth", f"digest:users={users}"]
+        return [
+            *("--listen", f"{wanted.transport}:{port}:interface={LOOPBACK}"),
+            *("--http", f"tcp:0:interface={LOOPBACK}"),
+            *("--domain", DOMAIN),
+            *("--storage", self.storage.format(folder=folder)),
+            *("--acl", "contacts"),
+            *auth,
+        ]
+
+
+def _ours(program: str) -> str:
+    return str(Path(sys.executable).with_name(program))
+
+
+def _write_users(path: Path, count: int) -> None:
+    lines = [
+        f"{kind}{number}@{DOMAIN}:{PASSWORD}"
+        for kind in "pw"
+        for number in range(count)
+    ]
+    command = [_ours("presproxy"), "passwd", str(path), "--batch"]
+    subprocess.run(command, input="\n".join(lines), text=True, check=True)
