@@ -187,8 +187,9 @@ class INotifier(IPluggable):
         Take a notice for all the subscriptions in it and return at once.
 
         Called once per change, view and content type, however many subscriptions there
-        are.  The body is shared: it must not be changed.  Notices for one subscription
-        arrive in order; one not yet sent may be replaced by a later.
+        are.  The body is shared: it must not be changed.  It is empty where the package
+        could give none.  Notices for one subscription arrive in order; one not yet sent
+        may be replaced by a later.
 
         What fails later is told by `IHouse.ended`, or retried here.  Raising is a bug:
         it is counted, and the others are told all the same.
@@ -296,7 +297,7 @@ class IEventPackage(Interface):
         "The intervals granted to subscriptions and publications."
     )
     pause: float = Attribute(
-        "The least seconds between two notifications to one watcher."
+        "The least seconds between two changes of one presentity that are told."
     )
     feeds: Feed = Attribute("What its state is composed from.")
 
@@ -322,7 +323,11 @@ class IEventPackage(Interface):
         """Leave what the view lets through."""
 
     def neutral(presentity: AddressOfRecord) -> Any:
-        """What a politely blocked watcher sees; it must look like nobody at home."""
+        """
+        What a politely blocked watcher sees; it must look like nobody at home.
+
+        It is always the same, so that he is told of no change.
+        """
 
     def render(state: Any, content_type: str) -> Body | NumberedBody:
         """

@@ -30,6 +30,7 @@ from presproxy.sip.uri import AddressOfRecord
 
 _REASONS = {
     Happening.REFUSED: Reason.REJECTED,
+    Happening.DEACTIVATED: Reason.DEACTIVATED,
     Happening.EXPIRED: Reason.TIMEOUT,
     Happening.UNSUBSCRIBED: Reason.TIMEOUT,
     Happening.UNREACHABLE: Reason.NORESOURCE,
@@ -103,14 +104,14 @@ class PresenceAgent:
     def begin(self, subscription: Subscription) -> None:
         """A new subscription: its watcher is told the state, and those told of watchers."""
         resource = self._keep(subscription)
-        self.visitors.arrived(subscription)
+        self._wait_no_longer(subscription)
         self.fanout.tell_one(resource, subscription)
-        self._watchers_changed(subscription)
+        self._watchers_changed(subscription.presentity, subscription.package)
 
     def refreshed(self, subscription: Subscription) -> None:
-        """A subscription goes on; its watcher is told the state again."""
-        self._expiries.keep(subscription)
+        """A subscription goes on, unless it has ended; its watcher is told the state again."""
         if subscription.happen(Happening.REFRESHED) is Tell.STATE:
+            self._expiries.keep(subscription)
             self.fanout.tell_one(self._resource(subscription), subscription)
 
     def end(self, subscription: Subscription, happening: Happening) -> None:
@@ -120,18 +121,19 @@ class PresenceAgent:
         was_pending = subscription.state is State.PENDING
         tell = subscription.happen(happening)
         subscription.reason = subscription.reason or _REASONS[happening]
-        if happening is Happening.REFUSED:
-            # What he was not to see is not shown in parting.
+        if happening in (Happening.REFUSED, Happening.DEACTIVATED):
+            # What he is not to see is not shown in parting.
             subscription.view = NEUTRAL
         resource = self._resource(subscription)
         if tell is Tell.LAST:
             self.fanout.tell_one(resource, subscription)
         self._remove(resource, subscription)
-        if was_pending and happening is Happening.EXPIRED:
+        if was_pending and happening is not Happening.REFUSED:
+            # However it came: nobody has decided, and the presentity is to know of it.
             self.visitors.waits(subscription, self.now())
-        elif self._winfo(subscription) is not None:
+        elif self._is_told_of(subscription.presentity, subscription.package):
             self.visitors.departed(subscription, happening)
-        self._watchers_changed(subscription)
+        self._watchers_changed(subscription.presentity, subscription.package)
         self.gone(subscription)
 
     def fetch(self, subscription: Subscription) -> None:
@@ -149,7 +151,7 @@ class PresenceAgent:
         self.resources.drop_if_empty(resource)
         if was_pending:
             self.visitors.waits(subscription, self.now())
-            self._watchers_changed(subscription)
+            self._watchers_changed(subscription.presentity, subscription.package)
 
     def decided(self, subscription: Subscription, decision: Decision) -> bool:
         """
@@ -160,17 +162,14 @@ class PresenceAgent:
         """
         if not subscription.is_alive:
             return False
-        self.visitors.decided(
-            subscription.presentity, subscription.package, subscription.watcher.aor
-        )
         subscription.rule = decision.rule
-        if decision.handling is Handling.BLOCK:
-            self.end(subscription, Happening.REFUSED)
-            return False
         if decision.handling is Handling.CONFIRM:
             if subscription.state is State.ACTIVE:
-                subscription.reason = Reason.DEACTIVATED
-                self.end(subscription, Happening.REFUSED)
+                self.end(subscription, Happening.DEACTIVATED)
+            return False
+        self._wait_no_longer(subscription)
+        if decision.handling is Handling.BLOCK:
+            self.end(subscription, Happening.REFUSED)
             return False
         view = view_of(decision)
         if subscription.state is State.ACTIVE and subscription.view == view:
@@ -178,24 +177,23 @@ class PresenceAgent:
         subscription.view = view
         if subscription.happen(Happening.APPROVED) is Tell.STATE:
             self.fanout.tell_one(self._resource(subscription), subscription)
-        self._watchers_changed(subscription)
+        self._watchers_changed(subscription.presentity, subscription.package)
         return True
 
     def forget_visitor(
         self, presentity: AddressOfRecord, package: str, watcher: AddressOfRecord
     ) -> None:
         """The presentity has made up his mind about somebody who waits."""
-        self.visitors.decided(presentity, package, watcher)
-        resource = self.resources.find(presentity, package + SUFFIX)
-        if resource is not None and resource.subscriptions:
-            self._mark(resource, self.ticks())
+        if self.visitors.decided(presentity, package, watcher):
+            self._watchers_changed(presentity, package)
 
     def expire(self, now: float) -> int:
         """End all subscriptions whose time is over, and say how many did."""
         ended = self._expiries.due(now)
         for subscription in ended:
             self.end(subscription, Happening.EXPIRED)
-        self.visitors.expire(now)
+        for presentity, package in self.visitors.expire(now):
+            self._watchers_changed(presentity, package)
         return len(ended)
 
     def flush(self) -> None:
@@ -206,28 +204,44 @@ class PresenceAgent:
         for resource in marked:
             wait = resource.told_at + resource.package.pause - ticks
             if wait > 0:
-                self.later(wait, partial(self._mark, resource, resource.changed_at))
-                continue
-            resource.is_marked = False
-            if resource.subscriptions and self._has_news(resource):
-                resource.told_at = ticks
-                self.fanout.tell(resource)
-            resource.changed_at = 0.0
+                resource.is_pausing = True
+                self.later(wait, partial(self._pause_over, resource))
+            else:
+                self._tell(resource, ticks)
+        self.fanout.go_on()
 
     # -- Below -----------------------------------------------------------------------
 
-    def _has_news(self, resource: Resource) -> bool:
+    def _tell(self, resource: Resource, ticks: float) -> None:
+        """Tell the watchers of a resource that was marked, if there is news."""
+        resource.is_marked = False
+        if not resource.subscriptions:
+            return
         try:
-            return resource.has_news()
+            has_news = resource.has_news()
         except PluginFailed:
             # Counted and logged by its guard; the last state stands.
-            return False
+            return
+        if has_news:
+            resource.told_at = ticks
+            self.fanout.tell(resource, resource.changed_at)
+        watched = watched_package(resource.package.name)
+        if watched is not None:
+            self.visitors.forget_departed(resource.presentity, watched)
 
     def _mark(self, resource: Resource, changed_at: float) -> None:
         resource.outdate()
-        if not resource.is_marked or not resource.changed_at:
+        if not resource.is_marked:
             resource.is_marked = True
             resource.changed_at = changed_at
+        if not resource.is_pausing:
+            self._flush_soon(resource)
+
+    def _pause_over(self, resource: Resource) -> None:
+        resource.is_pausing = False
+        self._flush_soon(resource)
+
+    def _flush_soon(self, resource: Resource) -> None:
         self._marked[resource] = None
         if not self._is_coming:
             self._is_coming = True
@@ -258,6 +272,9 @@ class PresenceAgent:
                 del self._by_watcher[watcher]
         if not resource.subscriptions:
             resource.forget()
+            watched = watched_package(subscription.package)
+            if watched is not None:
+                self.visitors.forget_departed(subscription.presentity, watched)
         self.resources.drop_if_empty(resource)
 
     def _feed(self, resource: Resource) -> None:
@@ -270,17 +287,18 @@ class PresenceAgent:
                 self.resources.find(resource.presentity, watched),
             )
 
-    def _winfo(self, subscription: Subscription) -> Resource | None:
-        """Give the resource that tells of this subscription's watcher, if it is watched."""
-        resource = self.resources.find(
-            subscription.presentity, subscription.package + SUFFIX
-        )
-        return resource if resource is not None and resource.subscriptions else None
+    def _wait_no_longer(self, subscription: Subscription) -> None:
+        presentity, package = subscription.presentity, subscription.package
+        if self.visitors.decided(presentity, package, subscription.watcher.aor):
+            self._watchers_changed(presentity, package)
 
-    def _watchers_changed(self, subscription: Subscription) -> None:
-        resource = self._winfo(subscription)
-        if resource is not None:
-            self._mark(resource, self.ticks())
+    def _is_told_of(self, presentity: AddressOfRecord, package: str) -> bool:
+        """Whether anybody is told of the watchers of a resource."""
+        resource = self.resources.find(presentity, package + SUFFIX)
+        return resource is not None and bool(resource.subscriptions)
+
+    def _watchers_changed(self, presentity: AddressOfRecord, package: str) -> None:
+        self.changed(presentity, package + SUFFIX, self.ticks())
 
 
 def view_of(decision: Decision) -> View:

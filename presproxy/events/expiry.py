@@ -46,6 +46,8 @@ class Expiries(Generic[T]):
         bucket = self._buckets.get(thing.bucket)
         if bucket is not None:
             bucket.discard(thing)
+            if not bucket:
+                del self._buckets[thing.bucket]
         thing.bucket = 0
 
     def due(self, now: float) -> list[T]:

@@ -1,16 +1,16 @@
 """
 From one state to notices: views, content types, slices.
 
-A change is told in slices of a bounded number of watchers, between which the reactor
-breathes.  The body is looked up when its slice's turn comes, so a slice always tells the
-latest state; a change that comes in between sends only those slices again that had been
-told already.
+Watchers are told in slices, and of these a bounded number in one turn of the reactor.
+The body is looked up when its slice's turn comes, so that a slice always tells the latest
+state.  A change that comes in between is told in one more round, in which whoever was
+told it already is passed over.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 from twisted.logger import Logger
@@ -20,12 +20,12 @@ from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import INotifier
 from presproxy.metrics import Counter
 from presproxy.model.decision import NEUTRAL, View
-from presproxy.model.notice import Notice
+from presproxy.model.notice import EMPTY, Body, Notice, NumberedBody
 from presproxy.model.subscription import State, Subscription
 
 _log = Logger()
 
-#: Watchers told before the reactor is let breathe: about five milliseconds of work.
+#: Watchers told before the reactor breathes: about five milliseconds of work.
 SLICE = 500
 
 
@@ -33,19 +33,41 @@ SLICE = 500
 class _Slice:
     """Some watchers of one resource who are told the same."""
 
-    resource: Resource
     notifier: str
     view: View
     content_type: str
     subscriptions: list[Subscription]
 
-    def still_meant(self) -> list[Subscription]:
-        """Leave out those who ended or see something else since the slice was cut."""
+    def holds(self, subscription: Subscription) -> bool:
+        """Whether one more watcher is told the same, and there is room for him."""
+        return (
+            (subscription.view is self.view or subscription.view == self.view)
+            and subscription.content_type == self.content_type
+            and subscription.notifier == self.notifier
+            and len(self.subscriptions) < SLICE
+        )
+
+    def still_meant(self, body: Body | NumberedBody) -> list[Subscription]:
+        """Leave out who ended, sees something else now, or was told this already."""
+        view = self.view
         return [
             each
             for each in self.subscriptions
-            if each.state is State.ACTIVE and each.view == self.view
+            if each.shown is not body
+            and each.state is State.ACTIVE
+            and (each.view is view or each.view == view)
+            and each.shown != body
         ]
+
+
+@attrs.define(eq=False)
+class _Round:
+    """One telling of a resource's watchers, which may take several turns."""
+
+    slices: deque[_Slice]
+    changed_at: float
+    #: When the change was asked for that wants another round, None if there is none.
+    again_for: float | None = None
 
 
 @attrs.define(eq=False)
@@ -58,89 +80,116 @@ class FanOut:
     """
 
     notifiers: Mapping[str, INotifier]
-    soon: Callable[[Callable[[], None]], None]
+    soon: Callable[[Callable[[], None]], object]
     failures: Counter
-    _waiting: deque[_Slice] = attrs.field(factory=deque)
-    _told: dict[Resource, list[_Slice]] = attrs.field(factory=dict)
+    #: The next one's turn comes first.
+    _rounds: OrderedDict[Resource, _Round] = attrs.field(factory=OrderedDict)
     _is_coming: bool = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return sum(len(each.slices) for each in self._rounds.values())
 
-    def tell(self, resource: Resource) -> None:
-        """Tell all active watchers of a resource its present state."""
-        if resource in self._told:
-            # Under way: what still waits will tell the new state anyway.
-            self._waiting.extend(self._told[resource])
-            self._told[resource] = []
-            return
-        slices = self._cut(resource)
-        if len(slices) > 1 or self._waiting:
-            self._told[resource] = []
-            self._waiting.extend(slices)
-            self._come_again()
-            return
-        for each in slices:
-            self._hand_over(each)
+    def tell(self, resource: Resource, changed_at: float) -> None:
+        """
+        Tell the present state to all active watchers who were not told it yet.
+
+        ``changed_at`` is when the change was asked for, on the clock of latencies.  It
+        begins with `go_on`, or in its turn after what is under way.
+        """
+        under_way = self._rounds.get(resource)
+        if under_way is None:
+            slices = _cut(resource)
+            if slices:
+                self._rounds[resource] = _Round(slices, changed_at)
+        elif under_way.again_for is None:
+            # What still waits will tell the new state, but somebody may be in no slice.
+            under_way.again_for = changed_at
+
+    def go_on(self) -> None:
+        """Tell what waits, if nothing else is under way; the rest in turns of its own."""
+        if not self._is_coming:
+            self._turn()
 
     def tell_one(self, resource: Resource, subscription: Subscription) -> None:
-        """Tell one watcher the present state, whatever his subscription's state is."""
+        """
+        Tell one watcher the present state, whatever his subscription's state is.
+
+        A notification must follow each SUBSCRIBE (RFC 6665 §4.2.1.2): where the package
+        fails, it has no body.
+        """
         try:
-            body = resource.body(subscription.view, subscription.content_type)
+            body = resource.showing(subscription.view, subscription.content_type)
         except PluginFailed:
-            # Counted and logged by its guard; he is told of the next change.
-            return
-        self._notify(subscription.notifier, Notice((subscription,), body))
-
-    def _cut(self, resource: Resource) -> list[_Slice]:
-        groups: dict[tuple[str, View, str], _Slice] = {}
-        slices: list[_Slice] = []
-        for each in resource.subscriptions.values():
-            if each.state is not State.ACTIVE:
-                continue
-            key = (each.notifier, each.view, each.content_type)
-            current = groups.get(key)
-            if current is None or len(current.subscriptions) >= SLICE:
-                current = groups[key] = _Slice(resource, *key, [])
-                slices.append(current)
-            current.subscriptions.append(each)
-        # The neutral view is the same always: a NOTIFY would tell who is politely blocked
-        # that something has changed.
-        return [each for each in slices if each.view != NEUTRAL]
-
-    def _come_again(self) -> None:
-        if not self._is_coming:
-            self._is_coming = True
-            self.soon(self._turn)
+            # Counted and logged by its guard.
+            body = EMPTY
+        self._notify(subscription.notifier, (subscription,), body, 0.0)
 
     def _turn(self) -> None:
         self._is_coming = False
-        if not self._waiting:
-            return
-        each = self._waiting.popleft()
-        self._hand_over(each)
-        self._told[each.resource].append(each)
-        if self._waiting:
-            self._come_again()
-        else:
-            self._told.clear()
-
-    def _hand_over(self, each: _Slice) -> None:
-        meant = each.still_meant()
-        if not meant:
-            return
-        resource = each.resource
+        told = 0
         try:
-            body = resource.body(each.view, each.content_type)
+            while self._rounds and told < SLICE:
+                told += self._tell_a_slice()
+        finally:
+            if self._rounds:
+                self._is_coming = True
+                self.soon(self._turn)
+
+    def _tell_a_slice(self) -> int:
+        """Tell one slice, and say how many that were; then it is the next resource's."""
+        resource, round_ = self._rounds.popitem(last=False)
+        slice_ = round_.slices.popleft()
+        if round_.slices:
+            self._rounds[resource] = round_
+        elif round_.again_for is not None:
+            self.tell(resource, round_.again_for)
+        try:
+            body = resource.body(slice_.view, slice_.content_type)
         except PluginFailed:
-            return
-        self._notify(each.notifier, Notice(meant, body, resource.changed_at))
+            # They keep what they were told last.
+            return 0
+        meant = slice_.still_meant(body)
+        if meant:
+            self._notify(slice_.notifier, meant, body, round_.changed_at)
+        return len(meant)
 
-    def _notify(self, name: str, notice: Notice) -> None:
+    def _notify(
+        self,
+        name: str,
+        subscriptions: Sequence[Subscription],
+        body: Body | NumberedBody,
+        changed_at: float,
+    ) -> None:
         try:
-            self.notifiers[name].notify(notice)
+            self.notifiers[name].notify(Notice(subscriptions, body, changed_at))
         except Exception:
             self.failures.value += 1
             if self.failures.value & (self.failures.value - 1) == 0:
                 # One line each time the number has doubled: bounded, and never silent.
                 _log.failure("The notifier {name} failed", name=name)
+            return
+        for each in subscriptions:
+            each.shown = body
+
+
+def _cut(resource: Resource) -> deque[_Slice]:
+    """
+    Group the watchers who are told of a change, by what they are told.
+
+    The neutral view is the same always: a NOTIFY would tell who is politely blocked that
+    something has changed.
+    """
+    groups: dict[tuple[str, View, str], _Slice] = {}
+    slices: deque[_Slice] = deque()
+    current: _Slice | None = None
+    for each in resource.subscriptions.values():
+        if each.state is not State.ACTIVE or each.view == NEUTRAL:
+            continue
+        if current is None or not current.holds(each):
+            key = (each.notifier, each.view, each.content_type)
+            current = groups.get(key)
+            if current is None or not current.holds(each):
+                current = groups[key] = _Slice(*key, [])
+                slices.append(current)
+        current.subscriptions.append(each)
+    return slices

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import attrs
 import cattrs
 
-from presproxy.errors import LimitReached, PresproxyError
+from presproxy.errors import LimitReached, MalformedField, PresproxyError
 from presproxy.events.expiry import Expiries
 from presproxy.model.record import Change, Delete, Put, Record
 from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
@@ -21,6 +21,10 @@ from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
 REGISTRATION = "registration"
 
 _converter = cattrs.Converter(forbid_extra_keys=True)
+
+#: Records remembered that stand at another version than was thought.  Each is forgotten
+#: with the next change of it, which follows at once unless it fails.
+_LEARNED = 1000
 
 
 class OutOfOrder(PresproxyError):
@@ -66,20 +70,18 @@ class StagedRegistration:
 
     locations: Locations
     aor: AddressOfRecord
-    old: Registration | None
     bindings: tuple[Binding, ...]
+    staged_on: int
 
     @property
     def changes(self) -> Sequence[Change]:
         """See `Staged`."""
-        version = self.locations.version(self.aor)
+        aor, version = self.aor, self.staged_on
         if not self.bindings:
-            if self.old is None:
-                return ()
-            return (Delete(REGISTRATION, self.aor, self.aor, version),)
+            return (Delete(REGISTRATION, aor, aor, version),) if version else ()
         last = max(binding.expires_at for binding in self.bindings)
         payload = json.dumps(_converter.unstructure(self.bindings)).encode()
-        return (Put(REGISTRATION, self.aor, self.aor, version, last, payload),)
+        return (Put(REGISTRATION, aor, aor, version, last, payload),)
 
     def live(self) -> None:
         """See `Staged`."""
@@ -125,12 +127,14 @@ class Locations:
         A binding asked for that has ended already is removed.  Raises `OutOfOrder` and
         then changes none.
         """
-        kept = {_contact_key(each.uri): each for each in self.bindings(aor, now)}
+        known = {_contact_key(each.uri): each for each in self.bindings(aor, now)}
+        kept = dict(known)
         for binding in asked:
-            _check_order(kept.get(_contact_key(binding.uri)), binding)
-            kept.pop(_contact_key(binding.uri), None)
+            key = _contact_key(binding.uri)
+            _check_order(known.get(key), binding)
+            kept.pop(key, None)
             if binding.expires_at > now:
-                kept[_contact_key(binding.uri)] = binding
+                kept[key] = binding
         return self._staged(aor, kept.values())
 
     def stage_removal(
@@ -138,8 +142,7 @@ class Locations:
     ) -> StagedRegistration:
         """Stage the end of all bindings, as ``Contact: *`` asks (RFC 3261 §10.3 step 6)."""
         for binding in self.bindings(aor, now):
-            if binding.call_id == call_id and cseq <= binding.cseq:
-                raise OutOfOrder("older than a REGISTER seen before")
+            _check_order(binding, attrs.evolve(binding, call_id=call_id, cseq=cseq))
         return self._staged(aor, ())
 
     def version(self, aor: AddressOfRecord) -> int:
@@ -157,17 +160,17 @@ class Locations:
         So it does when all bindings have expired and the record is still there.
         """
         self._learned[aor] = version
+        if len(self._learned) > _LEARNED:
+            del self._learned[next(iter(self._learned))]
 
     def live(self, staged: StagedRegistration) -> None:
         """Make what was committed seen."""
-        if staged.old is not None:
-            self._expiries.drop(staged.old)
-        version = self.version(staged.aor)
         self._learned.pop(staged.aor, None)
+        old = self._registrations.pop(staged.aor, None)
+        if old is not None:
+            self._expiries.drop(old)
         if staged.bindings:
-            self._keep(staged.aor, staged.bindings, version + 1)
-        else:
-            self._registrations.pop(staged.aor, None)
+            self._keep(staged.aor, staged.bindings, staged.staged_on + 1)
 
     def restore(self, record: Record, now: float) -> bool:
         """
@@ -175,16 +178,10 @@ class Locations:
 
         Raises ValueError for a payload that is none.
         """
-        try:
-            fields = json.loads(record.payload)
-            bindings = _converter.structure(fields, tuple[Binding, ...])
-        except cattrs.BaseValidationError as error:
-            raise ValueError(f"registration {record.key}: not readable") from error
-        alive = tuple(each for each in bindings if each.expires_at > now)
-        if not alive:
-            return False
-        self._keep(AddressOfRecord(record.key), alive, record.version)
-        return True
+        alive = tuple(each for each in _read(record) if each.expires_at > now)
+        if alive:
+            self._keep(AddressOfRecord(record.key), alive, record.version)
+        return bool(alive)
 
     def expire(self, now: float) -> int:
         """End all bindings whose time is over, and say of how many users some did."""
@@ -205,10 +202,10 @@ class Locations:
         ordered = tuple(sorted(bindings, key=lambda each: -each.q))
         if len(ordered) > self.most:
             raise LimitReached("contacts of one user", self.most)
-        old = self._registrations.get(aor)
-        if old is None and len(self._registrations) >= self.most_in_all:
+        is_new = ordered and aor not in self._registrations
+        if is_new and len(self._registrations) >= self.most_in_all:
             raise LimitReached("registered users", self.most_in_all)
-        return StagedRegistration(self, aor, old, ordered)
+        return StagedRegistration(self, aor, ordered, self.version(aor))
 
     def _keep(
         self, aor: AddressOfRecord, bindings: tuple[Binding, ...], version: int
@@ -222,8 +219,30 @@ class Locations:
         self._expiries.keep(registration)
 
 
+def _read(record: Record) -> tuple[Binding, ...]:
+    """Read the bindings of a record; raises ValueError if any of them is none."""
+    try:
+        fields = json.loads(record.payload)
+        bindings = _converter.structure(fields, tuple[Binding, ...])
+        for binding in bindings:
+            _contact_key(binding.uri)
+            # Neither a moment without end nor one that is none has a second.
+            int(binding.expires_at)
+    except (
+        cattrs.BaseValidationError,
+        MalformedField,
+        OverflowError,
+        RecursionError,
+        TypeError,
+    ) as error:
+        raise ValueError(f"registration {record.key}: not readable") from error
+    return bindings
+
+
 def _check_order(old: Binding | None, new: Binding) -> None:
-    if old is not None and old.call_id == new.call_id and new.cseq <= old.cseq:
+    # RFC 3261 §10.3 wants a higher number.  The same one is the same REGISTER once more,
+    # from a user agent that tries another transport since the first answer was lost.
+    if old is not None and old.call_id == new.call_id and new.cseq < old.cseq:
         raise OutOfOrder("older than a REGISTER seen before")
 
 

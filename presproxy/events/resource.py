@@ -31,18 +31,27 @@ class Resource:
     guard: Guard[IEventPackage]
     #: The latest modified comes first.
     publications: list[Publication] = attrs.field(factory=list)
+    #: By how many there will be more when all first ones on their way are live.
+    growth: int = 0
     subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     #: Gives the watchers, where the package feeds on them.
     watchers: Callable[[], Sequence[Watcher]] | None = None
-    #: Changed since its watchers were last told.
+    #: Changed since its watchers were last told, and whether that waits for a pause.
     is_marked: bool = False
+    is_pausing: bool = False
     #: When the first change since then was asked for, on the clock of latencies.
     changed_at: float = 0.0
     #: When its watchers were last told, on the same clock.
     told_at: float = float("-inf")
+    #: As composed of all there is, and as last told to everybody.
     _state: Any = _UNKNOWN
     _told: Any = _UNKNOWN
-    _bodies: dict[tuple[View, str], Body | NumberedBody] = attrs.field(factory=dict)
+    #: Whether somebody was told a state in between.
+    _has_strays: bool = False
+    #: Bodies by view and content type, with the state each was made of.
+    _bodies: dict[tuple[View, str], tuple[Any, Body | NumberedBody]] = attrs.field(
+        factory=dict
+    )
 
     @property
     def package(self) -> IEventPackage:
@@ -52,59 +61,76 @@ class Resource:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing left to remember."""
-        return not (self.publications or self.subscriptions)
+        return not (self.publications or self.subscriptions or self.growth)
 
     def outdate(self) -> None:
         """What it is composed from is another now."""
         self._state = _UNKNOWN
-        self._bodies.clear()
 
     def has_news(self) -> bool:
         """
-        Say whether the state is another than the one last told to all, which it now is.
+        Say whether somebody has not been told the present state; from now on all have.
 
         What nobody was told yet, as after a start, is news.  A package that fails leaves
-        the last state standing, and raises `PluginFailed`.
+        the last state standing; `PluginFailed` is raised if there is none.
         """
-        if self._state is _UNKNOWN:
-            try:
-                self._state = self._composed()
-            except PluginFailed:
-                self._state = self._told
-                raise
-        told, self._told = self._told, self._state
-        return told is _UNKNOWN or bool(told != self._state)
+        state = self._present()
+        told, self._told = self._told, state
+        strayed, self._has_strays = self._has_strays, False
+        if told is _UNKNOWN or strayed:
+            return True
+        return told is not state and self.guard.tell(_differ, told, state)
 
     def forget(self) -> None:
         """Nobody watches any more; it is composed again when somebody asks."""
-        self.outdate()
-        self._told = _UNKNOWN
+        self._state = self._told = _UNKNOWN
+        self._has_strays = False
+        self._bodies.clear()
 
     def body(self, view: View, content_type: str) -> Body | NumberedBody:
-        """Give the present state as one view shows it; raises `PluginFailed`."""
+        """
+        Give the present state as one view shows it; raises `PluginFailed`.
+
+        While nothing changes for a view, it is the very same object.
+        """
+        state = self.presentity if view == NEUTRAL else self._present()
         key = (view, content_type)
-        body = self._bodies.get(key)
-        if body is None:
-            state = self._seen(view)
-            body = self.guard.tell(self.package.render, state, content_type)
-            if self.subscriptions:
-                self._bodies[key] = body
+        made_of, former = self._bodies.get(key, (_UNKNOWN, None))
+        if former is not None and made_of is state:
+            return former
+        body = self._rendered(state, view, content_type)
+        if body == former:
+            body = former
+        if self.subscriptions:
+            self._bodies[key] = (state, body)
+        return body
+
+    def showing(self, view: View, content_type: str) -> Body | NumberedBody:
+        """Give what `body` does, for one watcher who is told by himself."""
+        body = self.body(view, content_type)
+        if view != NEUTRAL and self.subscriptions:
+            if self._told is _UNKNOWN and not self.is_marked:
+                self._told = self._state
+            elif self._told is not self._state:
+                self._has_strays = True
         return body
 
     def living(self) -> Iterator[Subscription]:
         """Go through the subscriptions that have not ended."""
         return (each for each in self.subscriptions.values() if each.is_alive)
 
-    def _seen(self, view: View) -> Any:
-        if view == NEUTRAL:
-            return self.guard.tell(self.package.neutral, self.presentity)
+    def _present(self) -> Any:
+        """Give the present state, the last one told if the package fails now."""
         if not self.subscriptions:
-            return self.guard.tell(self.package.narrow, self._composed(), view)
+            return self._composed()
         if self._state is _UNKNOWN:
-            self._state = self._composed()
-        if self._told is _UNKNOWN and not self.is_marked:
-            self._told = self._state
-        return self.guard.tell(self.package.narrow, self._state, view)
+            try:
+                self._state = self._composed()
+            except PluginFailed:
+                if self._told is _UNKNOWN:
+                    raise
+                self._state = self._told
+        return self._state
 
     def _composed(self) -> Any:
         watchers: Sequence[Watcher] = ()
@@ -112,6 +138,20 @@ class Resource:
             watchers = self.watchers()
         material = Material(self.presentity, tuple(self.publications), watchers)
         return self.guard.tell(self.package.compose, material)
+
+    def _rendered(
+        self, state: Any, view: View, content_type: str
+    ) -> Body | NumberedBody:
+        package, tell = self.package, self.guard.tell
+        if view == NEUTRAL:
+            shown = tell(package.neutral, self.presentity)
+        else:
+            shown = tell(package.narrow, state, view)
+        return tell(package.render, shown, content_type)
+
+
+def _differ(one: Any, other: Any) -> bool:
+    return bool(one != other)
 
 
 @attrs.define(eq=False)
@@ -126,6 +166,10 @@ class Resources:
 
     def __len__(self) -> int:
         return len(self._resources)
+
+    def serves(self, package: str) -> bool:
+        """Whether this package is there."""
+        return package in self._packages
 
     def guard(self, package: str) -> Guard[IEventPackage]:
         """Give a package behind its guard; KeyError if it is not served."""
@@ -151,5 +195,6 @@ class Resources:
 
     def drop_if_empty(self, resource: Resource) -> None:
         """Forget a resource which holds nothing any more."""
-        if resource.is_empty:
-            self._resources.pop((resource.presentity, resource.package.name), None)
+        key = (resource.presentity, resource.package.name)
+        if resource.is_empty and self._resources.get(key) is resource:
+            del self._resources[key]

@@ -2,7 +2,7 @@
 Records back into memory after a start.
 
 What has expired meanwhile stays gone.  Whoever watched something of which a part expired
-while nobody was there to tell is told by the first flush; nobody else is told anything.
+while nobody was there to tell is told once all is ready; nobody else is told anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from presproxy.errors import MalformedDocument
 from presproxy.events.agent import PresenceAgent
 from presproxy.events.compositor import Compositor
 from presproxy.events.locations import REGISTRATION, Locations
-from presproxy.interfaces import IEventPackage, IRouteKeeper
+from presproxy.events.winfo import SUFFIX
+from presproxy.extend.guard import PluginFailed
+from presproxy.interfaces import IRouteKeeper
 from presproxy.model.payload import (
     PUBLICATION,
     SUBSCRIPTION,
@@ -28,28 +30,34 @@ from presproxy.sip.uri import AddressOfRecord
 
 _log = Logger()
 
+#: Unreadable records that get a line each; of more, the number is enough.
+_LOGGED = 20
+
 
 @attrs.define(eq=False)
 class Restorer:
     """
     Reads records of each kind, once, at the start.
 
-    ``keepers`` are the notifiers whose routes outlive the process, by name.
+    ``keepers`` are the notifiers whose routes outlive the process, by name.  Records of a
+    package or a notifier that is not in use now are left alone.
     """
 
     compositor: Compositor
     agent: PresenceAgent
     locations: Locations
-    packages: Mapping[str, IEventPackage]
     keepers: Mapping[str, IRouteKeeper]
     now: float
     restored: int = 0
     unreadable: int = 0
-    _expired: set[tuple[AddressOfRecord, str]] = attrs.field(factory=set)
+    #: How each kind is read, in the order in which they must be.
+    kinds: Mapping[str, Callable[[Record], bool]] = attrs.field(init=False)
+    _expired: dict[tuple[AddressOfRecord, str], None] = attrs.field(
+        factory=dict, init=False
+    )
 
-    @property
-    def kinds(self) -> dict[str, Callable[[Record], None]]:
-        """What is read, in the order it must be read in."""
+    @kinds.default
+    def _by_name(self) -> Mapping[str, Callable[[Record], bool]]:
         return {
             PUBLICATION: self._publication,
             REGISTRATION: self._registration,
@@ -59,10 +67,10 @@ class Restorer:
     def take(self, record: Record) -> None:
         """Take one record back; one that cannot be read is counted, logged and left."""
         try:
-            self.kinds[record.kind](record)
-        except (ValueError, MalformedDocument) as error:
+            self.restored += self.kinds[record.kind](record)
+        except (ValueError, MalformedDocument, PluginFailed) as error:
             self.unreadable += 1
-            if self.unreadable <= 20:
+            if self.unreadable <= _LOGGED:
                 _log.error(
                     "A {kind} is left out, its record cannot be read: {error}",
                     kind=record.kind,
@@ -70,35 +78,40 @@ class Restorer:
                 )
 
     def finish(self) -> None:
-        """Mark what changed while nobody was there to tell."""
+        """Tell of what changed while nobody was there; all that tells is ready now."""
         ticks = self.agent.ticks()
         for presentity, package in self._expired:
             self.agent.changed(presentity, package, ticks)
         self._expired.clear()
 
-    def _publication(self, record: Record) -> None:
+    def _publication(self, record: Record) -> bool:
         publication = read_publication(record)
-        package = self.packages.get(publication.package)
-        if package is None:
-            return
+        resources, name = self.compositor.resources, publication.package
+        if not resources.serves(name):
+            return False
         if publication.expires_at <= self.now:
-            self._expired.add((publication.presentity, publication.package))
-            return
-        publication.document = package.parse(publication.content_type, publication.body)
+            self._expired[publication.presentity, name] = None
+            return False
+        guard = resources.guard(name)
+        publication.document = guard.tell(
+            guard.plugin.parse, publication.content_type, publication.body
+        )
         self.compositor.restore(publication)
-        self.restored += 1
+        return True
 
-    def _registration(self, record: Record) -> None:
-        if self.locations.restore(record, self.now):
-            self.restored += 1
+    def _registration(self, record: Record) -> bool:
+        return self.locations.restore(record, self.now)
 
-    def _subscription(self, record: Record) -> None:
-        if record.expires_at <= self.now:
-            return
+    def _subscription(self, record: Record) -> bool:
         subscription, payload = read_subscription(record)
         keeper = self.keepers.get(subscription.notifier)
-        if subscription.package not in self.packages or keeper is None:
-            return
+        if not self.agent.resources.serves(subscription.package) or keeper is None:
+            return False
+        if subscription.expires_at <= self.now:
+            # He watches no longer, of which others may be told.
+            watchers = subscription.package + SUFFIX
+            self._expired[subscription.presentity, watchers] = None
+            return False
         subscription.route = keeper.read(payload)
         self.agent.restore(subscription)
-        self.restored += 1
+        return True

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from sys import intern
+from typing import Any
 
 import attrs
 
@@ -10,12 +13,16 @@ from presproxy.model.notice import Body, NumberedBody
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import SipURI, parse_uri
-from presproxy.transaction.client import TransactionUser
 from presproxy.transaction.dialog import Dialog
 
 #: CSeq numbers a record reserves beyond those in use (RFC 3261 §12.2.2 allows gaps), so
 #: that a NOTIFY costs no write.
 RESERVED = 1000
+
+#: What `write` gives, and in it what `Dialog.to_payload` does.
+_ROUTE = (list, str, list | None, int)
+_DIALOG = (str, str, str, str, str, str, list, int, int | None)
+_PEER = (str, int)
 
 
 @attrs.define(eq=False)
@@ -36,7 +43,7 @@ class SipRoute:
     reserved: int = RESERVED
     #: The number of the first NOTIFY; versions of numbered bodies count from it.
     first_cseq: int = 1
-    #: Whether a NOTIFY waits for its answer, or for a way to go by.
+    #: Whether a NOTIFY waits for its answer, or for what it needs to go at all.
     is_busy: bool = False
     #: The latest body, if it could not go yet, and when its change was asked for.
     waiting: Body | NumberedBody | None = None
@@ -47,10 +54,9 @@ class SipRoute:
     is_reserving: bool = False
     #: How many NOTIFYs in a row nobody answered.
     unanswered: int = 0
-    #: When to look for a watcher again who could not be reached, on the clock of latencies.
+    #: When to look for a way again, on the clock of latencies; never while it is looked
+    #: for.
     look_again_at: float = 0.0
-    #: Who waits for the answers, made with the first NOTIFY.
-    user: TransactionUser | None = None
 
     @classmethod
     def of_request(cls, request: Request, flow: Flow, local_tag: str) -> SipRoute:
@@ -60,7 +66,7 @@ class SipRoute:
         Raises `MalformedField` as `Dialog.of_request` does.
         """
         dialog = Dialog.of_request(request, local_tag)
-        route = cls(dialog, None, str(request.event))
+        route = cls(dialog, None, intern(str(request.event)))
         route.follow(request, flow)
         return route
 
@@ -72,11 +78,21 @@ class SipRoute:
         if self.flow is not None and not self.flow.reliable:
             self.peer = self.flow.peer
 
+    @property
+    def has_way(self) -> bool:
+        """Whether something can be sent now."""
+        return self.flow is not None and self.flow.is_open
+
     def wait(self, body: Body | NumberedBody, changed_at: float) -> None:
         """Let a body wait; it takes the place of one that waited before."""
         self.waiting = body
         if not self.waiting_since:
             self.waiting_since = changed_at
+
+    def wait_again(self) -> None:
+        """What went last did not arrive: it waits to go again, unless a later one does."""
+        if self.waiting is None:
+            self.waiting = self.told
 
     def write(self) -> bytes:
         """Write the route; the first line is the last CSeq that it reserves."""
@@ -104,19 +120,35 @@ def read_route(payload: bytes) -> SipRoute:
     """
     _, _, rest = payload.partition(b"\n")
     try:
-        fields, event, peer, first_cseq = json.loads(rest)
-        dialog = Dialog.from_payload(fields)
-        address = None if peer is None else (str(peer[0]), int(peer[1]))
-    except (TypeError, IndexError) as error:
-        raise ValueError(f"not a route: {error}") from error
+        route = json.loads(rest)
+    except RecursionError as error:
+        raise ValueError("not a route: nested too deeply") from error
+    written, event, peer, first_cseq = _checked(route, _ROUTE)
+    fields = _checked(written, _DIALOG)
+    _checked(fields[6], (str,) * len(fields[6]))
+    dialog = Dialog.from_payload(fields)
+    address: Address | None = None
+    if peer is not None:
+        host, port = _checked(peer, _PEER)
+        address = (host, port)
     return SipRoute(
         dialog=dialog,
         flow=None,
-        event=event,
+        event=intern(event),
         peer=address,
         reserved=dialog.local_cseq,
         first_cseq=first_cseq,
     )
+
+
+def _checked(fields: Any, kinds: Sequence[Any]) -> list[Any]:
+    """Give a list back if it holds what it should."""
+    if not isinstance(fields, list) or len(fields) != len(kinds):
+        raise ValueError("not a route: it has another number of fields")
+    for each, kind in zip(fields, kinds, strict=True):
+        if not isinstance(each, kind):
+            raise ValueError(f"not a route: {each!r} has no place there")
+    return fields
 
 
 def _way_to_watcher(request: Request, flow: Flow, dialog: Dialog) -> Flow | None:

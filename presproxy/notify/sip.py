@@ -8,10 +8,12 @@ watcher costs one body, and never sees an older state after a newer one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import attrs
+from attrs.validators import ge
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,7 +27,7 @@ from presproxy.model.notice import Body, Notice, NumberedBody
 from presproxy.model.subscription import Reason, State, Subscription
 from presproxy.notify.route import SipRoute, read_route
 from presproxy.sip.flow import Address, Flow
-from presproxy.sip.message import MalformedMessage, Response, parse_message
+from presproxy.sip.message import MalformedMessage, parse_message
 from presproxy.sip.tokens import Tokens
 from presproxy.transaction.client import TransactionUser
 
@@ -35,14 +37,29 @@ _log = Logger()
 _RESERVE_AT = 200
 
 #: Answers that end a subscription (RFC 5057 §5.1, those that end the usage or dialog).
-_ENDING = frozenset({404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
+_ENDING = frozenset(
+    {403, 404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 502, 604}
+)
 
-#: A watcher may refuse a NOTIFY that overtook the 2xx on the way (JsSIP); seconds in
-#: which it is sent once more.
+#: A watcher may refuse a NOTIFY that overtook the 2xx on the way (JsSIP): seconds in
+#: which that is thought of, and after which it is sent once more.
 _OVERTAKEN = 1.0
+_SENT_AGAIN = 0.5
 
 #: Seconds before a watcher is looked for again who could not be reached.
 _UNREACHABLE = 30.0
+
+#: Seconds after which is tried again what the storage or the transactions refused.
+_REFUSED = 1.0
+
+#: The most seconds that a watcher's Retry-After is waited for.  Chosen: by then phones
+#: have rebooted, and a state that is older is worth little.
+_LONGEST_REST = 300.0
+
+_SECONDS = re.compile(r"\s*(\d{1,10})")
+
+#: What has no end yet.
+_NEVER = float("inf")
 
 
 class Wire(Protocol):
@@ -65,7 +82,7 @@ class Wire(Protocol):
 
 @attrs.define(eq=False)
 class _User:
-    """Who waits for the answer to one subscription's NOTIFYs."""
+    """Who waits for the answer to a NOTIFY."""
 
     notifier: SipNotifier
     subscription: Subscription
@@ -88,6 +105,7 @@ class SipNotifier:
         "How many NOTIFYs in a row may go unanswered before the subscription ends. "
         "RFC 6665 says one; some phones miss one now and then and want two or three.",
         default=1,
+        validator=ge(1),
     )
     _house: Any = attrs.field(default=None, init=False)
     _wire: Wire = attrs.field(default=None, init=False)
@@ -139,23 +157,23 @@ class SipNotifier:
         now = self._ticks()
         wall = self._house.now()
         body, changed_at = notice.body, notice.changed_at
-        tail = _tail(body.content_type, body.data) if isinstance(body, Body) else None
+        tail = _tail(body)
         for subscription in notice.subscriptions:
             route: SipRoute = subscription.route  # type: ignore[assignment]
-            if changed_at and route.told is body and route.waiting is None:
-                continue
             if route.is_busy:
-                if route.waiting is not None:
-                    self._replaced.value += 1
-                route.wait(body, changed_at)
-                continue
-            self._send(subscription, route, body, tail, changed_at, now, wall)
+                self._wait(route, body, changed_at)
+            else:
+                self._send(subscription, route, body, tail, changed_at, now, wall)
 
     def answered(
         self, subscription: Subscription, status: int, data: bytes, now: float
     ) -> None:
         """A NOTIFY was answered."""
         if status < 200:
+            return
+        if status == 408:
+            # A proxy waited for him in vain.
+            self.failed(subscription, "no answer in time", now)
             return
         route: SipRoute = subscription.route  # type: ignore[assignment]
         route.is_busy = False
@@ -170,27 +188,30 @@ class SipNotifier:
         """A NOTIFY was not answered, or its flow is gone."""
         route: SipRoute = subscription.route  # type: ignore[assignment]
         route.is_busy = False
-        if route.flow is not None and not route.flow.is_open:
-            # It did not reach him: the same again, by another way.
-            if route.waiting is None and route.told is not None:
-                route.wait(route.told, 0.0)
-        else:
-            route.unanswered += 1
-            if route.unanswered >= self.timeouts:
-                self._house.ended(subscription, Reason.TIMEOUT)
-                return
-        if route.waiting is not None:
-            self._send_waiting(subscription, now)
+        route.unanswered += 1
+        # A flow that closed says nothing of him: another way is tried once.
+        is_closed = route.flow is not None and not route.flow.is_open
+        if route.unanswered >= self.timeouts + is_closed:
+            self._house.ended(subscription, Reason.TIMEOUT)
+            return
+        route.wait_again()
+        self._send_waiting(subscription, now)
+
+    def _wait(
+        self, route: SipRoute, body: Body | NumberedBody, changed_at: float
+    ) -> None:
+        if route.waiting is not None and route.waiting is not body:
+            self._replaced.value += 1
+        route.wait(body, changed_at)
 
     def _send_waiting(self, subscription: Subscription, now: float) -> None:
+        """Send what waits, if anything does."""
         route: SipRoute = subscription.route  # type: ignore[assignment]
-        body, since = route.waiting, route.waiting_since
-        route.waiting, route.waiting_since = None, 0.0
+        body = route.waiting
         if body is not None:
-            tail = (
-                _tail(body.content_type, body.data) if isinstance(body, Body) else None
-            )
-            self._send(subscription, route, body, tail, since, now, self._house.now())
+            wall = self._house.now()
+            since = route.waiting_since
+            self._send(subscription, route, body, _tail(body), since, now, wall)
 
     def _send(
         self,
@@ -205,22 +226,46 @@ class SipNotifier:
         """Send a NOTIFY now, or let it wait for what it needs."""
         flow, dialog = route.flow, route.dialog
         if flow is None or not flow.is_open:
-            route.wait(body, changed_at)
-            self._look_for(subscription, route, now)
+            self._wait(route, body, changed_at)
+            self._look_for_way(subscription, route, now)
             return
+        if dialog.local_cseq >= route.reserved and subscription.version:
+            self._wait(route, body, changed_at)
+            self._reserve(subscription, route)
+            return
+        if route.waiting is not None:
+            # This one or an older one; a later one never is sent before.
+            changed_at = route.waiting_since or changed_at
+            route.waiting, route.waiting_since = None, 0.0
+        try:
+            self._write(subscription, route, flow, body, tail, now, wall)
+        except LimitReached:
+            route.wait(body, changed_at)
+            self._rest(subscription, route, _REFUSED)
+            return
+        route.told = body
+        route.is_busy = True
+        self._sent.value += 1
+        if changed_at:
+            self._latency.observe(now - changed_at)
         if dialog.local_cseq + _RESERVE_AT > route.reserved and subscription.version:
-            if dialog.local_cseq >= route.reserved:
-                route.wait(body, changed_at)
-                route.is_busy = True
-                _run(self._reserve(subscription))
-                return
-            _run(self._reserve_ahead(subscription, route))
-        if route.user is None:
-            route.user = _User(self, subscription)
+            self._reserve(subscription, route)
+
+    def _write(
+        self,
+        subscription: Subscription,
+        route: SipRoute,
+        flow: Flow,
+        body: Body | NumberedBody,
+        tail: bytes | None,
+        now: float,
+        wall: float,
+    ) -> None:
+        """Write a NOTIFY and hand it to its transaction; raises `LimitReached`."""
+        dialog = route.dialog
         cseq = dialog.next_cseq()
         if tail is None:
-            numbered = body.numbered(cseq - route.first_cseq)
-            tail = _tail(body.content_type, numbered)
+            tail = _written(body.content_type, body.numbered(cseq - route.first_cseq))
         rest = b"Event: %b\r\nSubscription-State: %b\r\n%b" % (
             route.event.encode(),
             _state(subscription, wall),
@@ -228,25 +273,26 @@ class SipNotifier:
         )
         branch = self._tokens.branch().encode()
         data = dialog.head("NOTIFY", flow).request(branch, cseq, rest)
-        route.told = body
-        route.is_busy = True
         try:
-            self._wire.send("NOTIFY", data, branch, flow, route.user, now)
+            user = _User(self, subscription)
+            self._wire.send("NOTIFY", data, branch, flow, user, now)
         except LimitReached:
-            # Too many wait for answers already: this one waits its turn as if unanswered.
-            route.wait(body, changed_at)
-            self._house.reactor.callLater(1.0, self._go_on, subscription)
-            return
-        self._sent.value += 1
-        if changed_at:
-            self._latency.observe(now - changed_at)
+            # Too many wait for answers already, and this one was not sent.
+            dialog.local_cseq = cseq - 1
+            raise
+
+    def _rest(
+        self, subscription: Subscription, route: SipRoute, seconds: float
+    ) -> None:
+        """Send nothing for some time, and then what waits."""
+        route.is_busy = True
+        self._house.reactor.callLater(seconds, self._go_on, subscription)
 
     def _go_on(self, subscription: Subscription) -> None:
         """What was waited for is there: tell what waits."""
         route: SipRoute = subscription.route  # type: ignore[assignment]
         route.is_busy = False
-        if route.waiting is not None:
-            self._send_waiting(subscription, self._ticks())
+        self._send_waiting(subscription, self._ticks())
 
     # -- Refusals --------------------------------------------------------------------
 
@@ -261,18 +307,20 @@ class SipNotifier:
         """
         A NOTIFY was refused (RFC 6665 §4.2.2).
 
-        What ends the dialog ends the subscription, unless Retry-After says otherwise.
+        What ends the dialog ends the subscription, unless Retry-After says that it will
+        pass: then the same is told again, or what is later.
         """
-        if status in _ENDING and not _may_retry(data):
-            if self._was_overtaken(subscription, route, status):
-                route.is_busy = True
-                route.wait(route.told, 0.0)  # type: ignore[arg-type]
-                self._house.reactor.callLater(0.5, self._go_on, subscription)
-                return
-            self._house.ended(subscription, Reason.NORESOURCE)
-            return
-        if route.waiting is not None:
+        pause = _retry_after(data)
+        if pause is not None:
+            route.wait_again()
+            self._rest(subscription, route, min(max(pause, 1.0), _LONGEST_REST))
+        elif status not in _ENDING:
             self._send_waiting(subscription, now)
+        elif self._was_overtaken(subscription, route, status):
+            route.wait_again()
+            self._rest(subscription, route, _SENT_AGAIN)
+        else:
+            self._house.ended(subscription, Reason.NORESOURCE)
 
     def _was_overtaken(
         self, subscription: Subscription, route: SipRoute, status: int
@@ -280,76 +328,94 @@ class SipNotifier:
         """Whether this may be the first NOTIFY, come before the 2xx that makes its dialog."""
         return (
             status == 481
-            and subscription.is_alive
             and route.dialog.local_cseq == route.first_cseq
             and self._house.now() - subscription.since < _OVERTAKEN
         )
 
     # -- Ways ------------------------------------------------------------------------
 
-    def _look_for(
+    def _look_for_way(
         self, subscription: Subscription, route: SipRoute, now: float
     ) -> None:
-        """Find a way to the watcher, unless he could not be reached just now."""
+        """Find a way to the watcher, unless that is done, or was in vain just now."""
         if now >= route.look_again_at:
-            route.is_busy = True
-            _run(self._find(subscription, route))
+            route.look_again_at = _NEVER
+            _run(self._find_way(subscription, route))
 
-    async def _find(self, subscription: Subscription, route: SipRoute) -> None:
+    async def _find_way(self, subscription: Subscription, route: SipRoute) -> None:
         try:
-            route.flow = await self._wire.flow_to(route.dialog.next_hop, route.peer)
-        except PresproxyError as error:
-            route.look_again_at = self._ticks() + _UNREACHABLE
-            route.is_busy = False
-            _log.debug(
-                "{watcher} cannot be told of {presentity}: {error}",
-                watcher=subscription.watcher.aor,
-                presentity=subscription.presentity,
-                error=error,
-            )
-        else:
-            self._go_on(subscription)
+            flow = await self._wire.flow_to(route.dialog.next_hop, route.peer)
+            if not route.has_way:
+                route.flow = flow
+        finally:
+            self._looked(subscription, route)
+
+    def _looked(self, subscription: Subscription, route: SipRoute) -> None:
+        """A way was looked for; one that the watcher told of meanwhile is as good."""
+        if route.has_way:
+            route.look_again_at = 0.0
+            self._try_again(subscription)
+            return
+        route.look_again_at = self._ticks() + _UNREACHABLE
+        if subscription.is_alive:
+            later = self._house.reactor.callLater
+            later(_UNREACHABLE, self._look_again, subscription)
+
+    def _look_again(self, subscription: Subscription) -> None:
+        route: SipRoute = subscription.route  # type: ignore[assignment]
+        if route.look_again_at != _NEVER:
+            route.look_again_at = 0.0
+        self._try_again(subscription)
+
+    def _try_again(self, subscription: Subscription) -> None:
+        """Send what waits, unless it waits for something else now."""
+        route: SipRoute = subscription.route  # type: ignore[assignment]
+        if not route.is_busy:
+            self._send_waiting(subscription, self._ticks())
 
     # -- CSeq ------------------------------------------------------------------------
 
-    async def _reserve(self, subscription: Subscription) -> None:
-        """Reserve numbers before the next NOTIFY can go."""
-        try:
-            await self._house.keep(subscription)
-        except PresproxyError:
-            self._house.reactor.callLater(1.0, self._go_on, subscription)
-        else:
-            self._go_on(subscription)
+    def _reserve(self, subscription: Subscription, route: SipRoute) -> None:
+        """Reserve the next numbers, of which some may be left."""
+        if not route.is_reserving:
+            route.is_reserving = True
+            _run(self._keep(subscription, route))
 
-    async def _reserve_ahead(self, subscription: Subscription, route: SipRoute) -> None:
-        """Reserve numbers while there are some left; what fails is tried again."""
-        if route.is_reserving:
-            return
-        route.is_reserving = True
+    async def _keep(self, subscription: Subscription, route: SipRoute) -> None:
         try:
             await self._house.keep(subscription)
-        except PresproxyError as error:
-            _log.debug("No numbers could be reserved: {error}", error=error)
         finally:
-            route.is_reserving = False
+            if route.dialog.local_cseq < route.reserved:
+                self._reserved(subscription)
+            else:
+                self._house.reactor.callLater(_REFUSED, self._reserved, subscription)
+
+    def _reserved(self, subscription: Subscription) -> None:
+        route: SipRoute = subscription.route  # type: ignore[assignment]
+        route.is_reserving = False
+        self._try_again(subscription)
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run what waits, for a watcher who cannot be told at once; the root of its coroutine."""
 
-    def defect(failure: Failure) -> None:
-        _log.failure("A NOTIFY went wrong in a way it must not", failure=failure)
+    def failed(failure: Failure) -> None:
+        if failure.check(PresproxyError):
+            _log.debug("A NOTIFY has to wait: {error}", error=failure.value)
+        else:
+            _log.failure("A NOTIFY went wrong in a way it must not", failure=failure)
 
-    Deferred.fromCoroutine(coroutine).addErrback(defect)
+    Deferred.fromCoroutine(coroutine).addErrback(failed)
 
 
-def _may_retry(data: bytes) -> bool:
-    """Whether a refusal says that it will pass."""
+def _retry_after(data: bytes) -> float | None:
+    """Give the seconds after which a refusal will have passed, if it says so."""
     try:
         message = parse_message(data)
     except MalformedMessage:
-        return False
-    return isinstance(message, Response) and message.get("retry-after") is not None
+        return None
+    seconds = _SECONDS.match(message.get("retry-after") or "")
+    return None if seconds is None else float(seconds[1])
 
 
 def _state(subscription: Subscription, wall: float) -> bytes:
@@ -363,8 +429,16 @@ def _state(subscription: Subscription, wall: float) -> bytes:
     return b"pending;expires=%d" % left
 
 
-def _tail(content_type: str, data: bytes) -> bytes:
-    """Write what the NOTIFYs of one change end with."""
+def _tail(body: Body | NumberedBody) -> bytes | None:
+    """Write what the NOTIFYs of one change end with, None if each ends with its own."""
+    if isinstance(body, Body):
+        return _written(body.content_type, body.data)
+    return None
+
+
+def _written(content_type: str, data: bytes) -> bytes:
+    if not data:
+        return b"Content-Length: 0\r\n\r\n"
     return b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
         content_type.encode(),
         len(data),
