@@ -76,9 +76,9 @@ def test_every_command_is_there():
 
 
 @pytest.fixture
-def from_code(monkeypatch):
+def from_code(needed, monkeypatch):
     """The part of the pages that is taken from the code; it needs Sphinx."""
-    pytest.importorskip("sphinx")
+    needed("sphinx")
     monkeypatch.syspath_prepend(str(DOCS))
     yield
     for name in [each for each in sys.modules if each.startswith("fromcode")]:
