@@ -75,7 +75,8 @@ class Door:
     def admit(self, exchange: Exchange) -> None:
         """Raise `Refusal` for what is not let in."""
         request = exchange.request
-        request.call_id  # noqa: B018  # Whether it can be read, which most never ask.
+        # Whether they can be read, which not every step asks.
+        request.from_, request.call_id  # noqa: B018
         self._check_method(request.method)
         if not isinstance(request.request_uri, SipURI | TelURI):
             raise Refusal(416)

@@ -69,10 +69,14 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
 }
 
 
+def row_of(
+    kind: type[PresproxyError],
+) -> Callable[[PresproxyError], Answer] | None:
+    """Give what answers errors of a class: its own row, or that of its nearest parent."""
+    return next((_TABLE[each] for each in kind.__mro__ if each in _TABLE), None)
+
+
 def answer_to(error: PresproxyError) -> Answer | None:
     """Give the response that says what went wrong, None if that is a defect of ours."""
-    for kind in type(error).__mro__:
-        row = _TABLE.get(kind)
-        if row is not None:
-            return row(error)
-    return None
+    row = row_of(type(error))
+    return None if row is None else row(error)

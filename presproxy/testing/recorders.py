@@ -63,6 +63,14 @@ class RecordingStorage(Alone):
     def release(self) -> None:
         """Do what was held, in order, and what comes from now on at once."""
         held, self._held = self._held or [], None
+        self._do_held(held)
+
+    def let_through(self) -> None:
+        """Do what was held, in order, and hold what comes from now on."""
+        held, self._held = self._held or [], []
+        self._do_held(held)
+
+    def _do_held(self, held: list[tuple[tuple[Change, ...], Deferred[None]]]) -> None:
         for changes, answer in held:
             if not answer.called:
                 self._do(changes).chainDeferred(answer)
