@@ -6,15 +6,12 @@ import json
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 
 _HERE = Path(__file__).parent
 _BUILD = _HERE.parent / "build" / "bench"
-
-#: Seconds a run may take beyond what was asked, for its setting up and its drain.
-_PATIENCE = 300.0
 
 
 class DriverFailed(Exception):
@@ -34,43 +31,41 @@ class Run:
     """
     One run of the driver.
 
-    ``between`` is called right before and right after what is measured, while nothing is
-    under way.
+    ``between`` is called with "begin" right before and "end" right after what is
+    measured, while nothing is under way.
     """
 
     driver: Path
     core: int
-    between: Callable[[], None]
+    between: Callable[[str], None]
 
     def play(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Run it to its end and give what it counted."""
-        process = self._start([*arguments, "--sync"])
-        try:
-            for word in ("begin", "end"):
-                self._expect(process, word)
-            return self._result(process)
-        finally:
-            process.kill()
-            process.wait()
-
-    def _start(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["taskset", "--cpu-list", str(self.core), str(self.driver), *arguments],
+        command = [str(self.driver), *arguments, "--sync"]
+        process = subprocess.Popen(
+            ["taskset", "--cpu-list", str(self.core), *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            return self._watch(process.stdin, process.stdout)
+        finally:
+            process.kill()
+            process.communicate()
 
-    def _expect(self, process: subprocess.Popen[str], word: str) -> None:
-        said = process.stdout.readline().strip()
-        if said != word:
-            raise DriverFailed(f"it said {said!r} instead of {word!r}")
-        self.between()
-        process.stdin.write("\n")
-        process.stdin.flush()
-
-    def _result(self, process: subprocess.Popen[str]) -> dict[str, Any]:
-        line = process.stdout.readline()
+    def _watch(self, told: IO[str], said: IO[str]) -> dict[str, Any]:
+        for word in ("begin", "end"):
+            line = said.readline().strip()
+            if line != word:
+                raise DriverFailed(f"it said {line!r} instead of {word!r}")
+            self.between(word)
+            told.write("\n")
+            told.flush()
+        line = said.readline()
         if not line:
             raise DriverFailed("it ended without a result")
-        return json.loads(line)
+        counted: dict[str, Any] = json.loads(line)
+        return counted

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,23 @@ import attrs
 from bench.driver import Run
 from bench.processes import cpu_of
 from bench.scenarios import Scenario
-from bench.servers.server import Server
+from bench.servers.server import Running, Server, Wanted
 
 #: What the driver counts that a correct server leaves at zero.
-FAULTS = (
-    "failed",
-    "lost",
-    "stale",
-    "duplicates",
-    "out_of_order",
-    "impossible",
-    "wrong_final",
-)
+FAULTS = ("failed", "lost", "stale", "out_of_order", "impossible", "wrong_final")
+
+#: What a server need not do, and may: tell a watcher again what he was told before.
+EXTRAS = ("duplicates", "without_state")
+
+
+def extras_of(counted: Mapping[str, Any]) -> dict[str, int]:
+    """Give what was done without need, by name."""
+    return {name: counted[name] for name in EXTRAS if counted[name]}
+
+
+def faults_of(counted: Mapping[str, Any]) -> dict[str, int]:
+    """Give what went wrong, by name; empty when nothing did."""
+    return {name: counted[name] for name in FAULTS if counted[name]}
 
 
 @attrs.frozen
@@ -30,13 +37,9 @@ class Measurement:
     """What one run came to; microseconds of CPU, and the driver's counters."""
 
     cost: float
-    parts: dict[str, float]
+    #: What of it the server's helpers used, such as its database.
+    helped: float
     counted: dict[str, Any]
-
-    @property
-    def faults(self) -> dict[str, int]:
-        """What went wrong, by name."""
-        return {name: self.counted[name] for name in FAULTS if self.counted[name]}
 
 
 @attrs.frozen
@@ -47,32 +50,43 @@ class Cores:
     load: int
 
 
-def measure(
-    scenario: Scenario,
-    server: Server,
-    driver: Path,
-    cores: Cores,
-    seconds: float,
-    warmup: float,
-) -> Measurement:
+@attrs.frozen
+class Bench:
+    """All that measurements have in common."""
+
+    driver: Path
+    cores: Cores
+    seconds: float
+    warmup: float
+
+
+def measure(scenario: Scenario, server: Server, bench: Bench) -> Measurement:
     """Start the server, load it, end it, and say what an operation cost it."""
+    used: list[list[float]] = []
+    with fresh(server, bench.cores.server, scenario.wanted) as (running, _):
+        counted = Run(
+            bench.driver,
+            bench.cores.load,
+            lambda word: used.append([cpu_of(pid) for pid in running.pids]),
+        ).play(scenario.command(running.port, bench.seconds, bench.warmup))
+    before, after = used
+    count = counted[scenario.per] or 1
+    parts = [
+        (late - early) / count * 1e6 for early, late in zip(before, after, strict=True)
+    ]
+    return Measurement(sum(parts), sum(parts[1:]), counted)
+
+
+@contextmanager
+def fresh(server: Server, core: int, wanted: Wanted) -> Iterator[tuple[Running, Path]]:
+    """Run a new server with its state in a folder, and put both away afterwards."""
     with tempfile.TemporaryDirectory(prefix="presproxy-bench-") as name:
         folder = Path(name)
         try:
-            running = server.start(folder, cores.server, scenario.wanted)
+            running = server.start(folder, core, wanted)
             try:
-                used: list[list[float]] = []
-                run = Run(
-                    driver,
-                    cores.load,
-                    lambda: used.append([cpu_of(pid) for pid in running.pids]),
-                )
-                counted = run.play(scenario.command(running.port, seconds, warmup))
+                yield running, folder
             finally:
                 running.stop()
         finally:
             server.clean(folder)
-    before, after = used
-    count = counted[scenario.per] or 1
-    each = [(late - early) / count * 1e6 for early, late in zip(before, after, strict=True)]
-    return Measurement(sum(each), {"server": each[0], "helpers": sum(each[1:])}, counted)

@@ -50,14 +50,43 @@ class Scenario:
 _MANY = ("--presentities", "1000", "--watchers", "1000", "--window", "32")
 _FOUR = ("--presentities", "250", "--watchers", "1000", "--window", "32")
 _HUNDRED = ("--presentities", "4", "--watchers", "400", "--window", "4")
-_FRESH = ("--presentities", "1000", "--watchers", "100000", "--window", "32")
+_FRESH = ("--presentities", "1000", "--watchers", "200000", "--window", "32")
+
+#: A rate all servers can keep, so that it is their latency that is compared.
+_CALM = ("--presentities", "250", "--watchers", "1000", "--rate", "300")
 
 SCENARIOS = (
     Scenario("publish-modify", "PUBLISH, new state", "publish-modify", _MANY),
     Scenario("publish-refresh", "PUBLISH, refresh", "publish-refresh", _MANY),
-    Scenario("subscribe", "SUBSCRIBE, new, and its NOTIFY", "subscribe", _FRESH),
-    Scenario("resubscribe", "SUBSCRIBE, refresh, and its NOTIFY", "resubscribe", _MANY),
-    Scenario("poll", "SUBSCRIBE, fetch, and its NOTIFY", "poll", _MANY),
-    Scenario("fanout-4", "PUBLISH and the NOTIFYs to 4 watchers", "fanout", _FOUR),
-    Scenario("fanout-100", "NOTIFY, to 100 watchers", "fanout", _HUNDRED, "notifies"),
+    Scenario("subscribe", "SUBSCRIBE, new, with its NOTIFY", "subscribe", _FRESH),
+    Scenario(
+        "resubscribe", "SUBSCRIBE, refresh, with its NOTIFY", "resubscribe", _MANY
+    ),
+    Scenario("poll", "SUBSCRIBE, fetch, with its NOTIFY", "poll", _MANY),
+    Scenario("fanout-4", "PUBLISH with the NOTIFYs to 4 watchers", "fanout", _FOUR),
+    Scenario(
+        "fanout-100", "NOTIFY to one of 100 watchers", "fanout", _HUNDRED, "notifies"
+    ),
+    Scenario("mixed", "a mix of all, 300 a second", "mixed", _CALM),
+    Scenario(
+        "digest", "PUBLISH, new state, Digest", "publish-modify", _MANY, digest=True
+    ),
+    Scenario(
+        "publish-tcp",
+        "PUBLISH, new state, TCP",
+        "publish-modify",
+        _MANY,
+        transport="tcp",
+    ),
+    Scenario(
+        "fanout-100-tcp",
+        "NOTIFY to one of 100 watchers, TCP",
+        "fanout",
+        _HUNDRED,
+        "notifies",
+        transport="tcp",
+    ),
 )
+
+#: The everyday ones.
+QUICK = SCENARIOS[:7]

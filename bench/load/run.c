@@ -130,6 +130,17 @@ static void look_at_clocks(struct run *run, int64_t now)
     }
 }
 
+/* Milliseconds until something is to be done.  An open loop sleeps whole ones only, and
+ * stays awake for the rest. */
+static int pause_of(const struct run *run, int64_t began)
+{
+    if (run->phase->rate <= 0)
+        return TICK;
+    int64_t due = began + (int64_t)((double)run->started / run->phase->rate * SECOND);
+    int64_t left = (due - clock_now()) / MILLISECOND;
+    return left < 0 ? 0 : left < TICK ? (int)left : TICK;
+}
+
 static void turn(struct run *run, int milliseconds)
 {
     wire_wait(run->wire, milliseconds, receive, run);
@@ -170,10 +181,8 @@ void run_phase(struct run *run, const struct phase *phase)
     uint64_t notifies = run->counters.notifies;
     int64_t cpu = own_cpu(), began = clock_now();
 
-    /* An open loop cannot sleep for less than a millisecond, so it does not sleep. */
-    int pause = phase->rate > 0 ? 0 : TICK;
     while (start_due(run, began, clock_now()))
-        turn(run, pause);
+        turn(run, pause_of(run, began));
     while (run->in_flight > 0)
         turn(run, TICK);
 

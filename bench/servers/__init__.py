@@ -1,1 +1,62 @@
 """The servers that are measured, each started privately and ended by its pid."""
+
+from __future__ import annotations
+
+from bench.servers.databases import SqliteDatabase, TextDatabase
+from bench.servers.kamailio import Kamailio
+from bench.servers.postgres import PostgresDatabase
+from bench.servers.presproxy import Presproxy
+from bench.servers.responder import Responder
+from bench.servers.server import DidNotStart, Server
+
+__all__ = ["QUICK", "SERVERS", "DidNotStart", "Server"]
+
+#: In the order of the columns.
+SERVERS: tuple[Server, ...] = (
+    Presproxy(
+        "presproxy",
+        "presproxy, SQLite",
+        "sqlite:path={folder}/presproxy.db:synchronous=full",
+        durable=True,
+    ),
+    Presproxy("presproxy-memory", "presproxy, in memory", "memory", durable=False),
+    Kamailio(
+        "kamailio-memory",
+        "Kamailio, in memory, -x fm",
+        TextDatabase(),
+        allocator="fm",
+        durable=False,
+    ),
+    Kamailio(
+        "kamailio-default",
+        "Kamailio, in memory",
+        TextDatabase(),
+        allocator=None,
+        durable=False,
+    ),
+    Kamailio(
+        "kamailio-tmpfs",
+        "Kamailio, SQLite in memory, -x fm",
+        SqliteDatabase(in_memory=True),
+        allocator="fm",
+        durable=False,
+    ),
+    Kamailio(
+        "kamailio-sqlite",
+        "Kamailio, SQLite, -x fm",
+        SqliteDatabase(in_memory=False),
+        allocator="fm",
+        durable=True,
+    ),
+    Kamailio(
+        "kamailio-postgresql",
+        "Kamailio, PostgreSQL, -x fm",
+        PostgresDatabase(),
+        allocator="fm",
+        durable=True,
+    ),
+    Responder(),
+)
+
+#: The everyday ones.
+QUICK = ("presproxy", "kamailio-memory")

@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-_SCHEMAS = Path("/usr/share/kamailio")
+SCHEMAS = Path("/usr/share/kamailio")
 
 #: The tables' files, in the order they must be made.
-_TABLES = ("standard-create.sql", "presence-create.sql")
+TABLES = ("standard-create.sql", "presence-create.sql")
 
 Helpers = list["subprocess.Popen[bytes]"]
 
@@ -52,7 +52,7 @@ class TextDatabase(Database):
 
     def missing(self) -> str | None:
         """Say whether its empty tables are installed."""
-        return _missing_schema(_SCHEMAS / "dbtext" / "kamailio" / "presentity")
+        return missing_schema(SCHEMAS / "dbtext" / "kamailio" / "presentity")
 
     def versions(self) -> Mapping[str, str]:
         """Name nothing: it is part of Kamailio."""
@@ -62,7 +62,7 @@ class TextDatabase(Database):
         """Copy the empty tables."""
         tables = folder / "dbtext"
         if not tables.exists():
-            shutil.copytree(_SCHEMAS / "dbtext" / "kamailio", tables)
+            shutil.copytree(SCHEMAS / "dbtext" / "kamailio", tables)
         return [], f"text://{tables}"
 
 
@@ -83,13 +83,17 @@ class SqliteDatabase(Database):
         """Say whether its schema, and memory to keep a file in, are there."""
         if self._in_memory and not Path("/dev/shm").is_dir():
             return "there is no /dev/shm"
-        return _missing_schema(_SCHEMAS / "db_sqlite" / "presence-create.sql")
+        return missing_schema(SCHEMAS / "db_sqlite" / "presence-create.sql")
 
     def versions(self) -> Mapping[str, str]:
         """Name SQLite; Kamailio takes the system's."""
-        said = subprocess.run(
-            ["sqlite3", "--version"], capture_output=True, text=True, check=False
-        ) if shutil.which("sqlite3") else None
+        said = (
+            subprocess.run(
+                ["sqlite3", "--version"], capture_output=True, text=True, check=False
+            )
+            if shutil.which("sqlite3")
+            else None
+        )
         return {"SQLite of Kamailio": said.stdout.split()[0]} if said else {}
 
     def start(self, folder: Path, core: int) -> tuple[Helpers, str]:
@@ -98,8 +102,8 @@ class SqliteDatabase(Database):
         if not path.exists():
             with sqlite3.connect(path) as database:
                 database.execute("PRAGMA journal_mode = WAL")
-                for table in _TABLES:
-                    database.executescript((_SCHEMAS / "db_sqlite" / table).read_text())
+                for table in TABLES:
+                    database.executescript((SCHEMAS / "db_sqlite" / table).read_text())
         return [], f"sqlite:///{path}"
 
     def clean(self, folder: Path) -> None:
@@ -115,5 +119,6 @@ class SqliteDatabase(Database):
         return place
 
 
-def _missing_schema(path: Path) -> str | None:
+def missing_schema(path: Path) -> str | None:
+    """Say whether a file of Kamailio's tables is not installed."""
     return None if path.exists() else f"{path} is not installed"

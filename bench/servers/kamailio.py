@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 
@@ -38,6 +39,8 @@ class Kamailio(Server):
     the database: this Kamailio has no other place for them.
     """
 
+    family: ClassVar[str] = "kamailio"
+
     name: str
     title: str
     database: Database
@@ -47,16 +50,20 @@ class Kamailio(Server):
 
     def missing(self) -> str | None:
         """Say what is not installed."""
-        if _program() is None:
+        modules = _modules()
+        if _program() is None or modules is None:
             return "kamailio is not installed"
         for module in ("presence", "presence_xml", self.database.module):
-            if _modules() is None or not (_modules() / f"{module}.so").exists():
+            if not (modules / f"{module}.so").exists():
                 return f"kamailio's module {module} is not installed"
         return self.database.missing()
 
     def versions(self) -> Mapping[str, str]:
         """Name Kamailio and the database."""
-        said = subprocess.run([_program(), "-v"], capture_output=True, text=True).stdout
+        command = [str(_program()), "-v"]
+        said = subprocess.run(
+            command, capture_output=True, text=True, check=True
+        ).stdout
         return {
             "Kamailio": said.split()[2],
             "Kamailio's allocator": self.allocator or "default",
@@ -66,7 +73,7 @@ class Kamailio(Server):
     def start(self, folder: Path, core: int, wanted: Wanted) -> Running:
         """Start it and wait until it answers."""
         helpers, url = self.database.start(folder, core)
-        port = free_port()
+        port = wanted.port or free_port()
         configuration = folder / "kamailio.cfg"
         configuration.write_text(self._configuration(port, url, wanted))
         log = folder / "kamailio.log"
@@ -175,8 +182,8 @@ modparam("auth", "nc_array_size", 1048576)
 
 _ASK_AUTH = """\
     if (method == "PUBLISH" || method == "SUBSCRIBE") {
-        if (!pv_auth_check("$fd", "%s", "0", "1")) {
-            auth_challenge("$fd", "1");
+        if (!pv_www_authenticate("$fd", "%s", "0")) {
+            www_challenge("$fd", "1");
             exit;
         }
     }

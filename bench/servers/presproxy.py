@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 
@@ -31,6 +32,8 @@ _MADE_OF = ("presproxy", "Twisted", "lxml", "attrs")
 class Presproxy(Server):
     """The server with its defaults: contact lists, presence.winfo, one storage."""
 
+    family: ClassVar[str] = "presproxy"
+
     name: str
     title: str
     #: As ``--storage`` takes it; ``{folder}`` is where state is kept.
@@ -51,15 +54,11 @@ class Presproxy(Server):
 
     def start(self, folder: Path, core: int, wanted: Wanted) -> Running:
         """Start it and wait until it answers."""
-        port = free_port()
+        port = wanted.port or free_port()
         log = folder / "presproxy.log"
-        process = start(
-            [_ours("twistd"), "-n", "--pidfile=", "presproxy"]
-            + self._options(folder, port, wanted),
-            core,
-            log,
-            folder=folder,
-        )
+        twistd = [_ours("twistd"), "-n", "--pidfile=", "presproxy"]
+        options = self._options(folder, port, wanted)
+        process = start([*twistd, *options], core, log, folder=folder)
         wait_until_it_answers(process, port, wanted.transport, log)
         return Running(port, process)
 

@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import attrs
 
@@ -26,7 +27,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class DidNotStart(Exception):
-    """A server ended, or kept silent, instead of answering; tells what it said."""
+    """A server ended, kept silent, or cannot do what is wanted; tells why."""
 
 
 @attrs.frozen
@@ -38,6 +39,8 @@ class Wanted:
     digest: bool = False
     #: How many users there are, when they have to prove it.
     users: int = 0
+    #: The port to listen on; a free one when 0.
+    port: int = 0
 
 
 @attrs.define(eq=False)
@@ -62,6 +65,8 @@ class Running:
 class Server(ABC):
     """One column of the table."""
 
+    #: Whose server it is; those of one family are variants.
+    family: ClassVar[str]
     #: What the command line calls it.
     name: str
     #: What stands at the head of its column.

@@ -1,0 +1,234 @@
+"""``python -m bench``: measure, and print a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+from bench.driver import DriverFailed, build
+from bench.growth import NotAllCame, measure_growth
+from bench.machine import describe_machine, describe_versions
+from bench.markdown import write_markdown
+from bench.measure import Bench, Cores, Measurement, measure
+from bench.plot import can_plot, plot
+from bench.restart import measure_restart
+from bench.results import Report, Skipped, summarise
+from bench.scenarios import QUICK as QUICK_SCENARIOS
+from bench.scenarios import SCENARIOS
+from bench.servers import QUICK as QUICK_SERVERS
+from bench.servers import SERVERS, DidNotStart, Server
+
+#: What can be asked for beside the scenarios.
+_OTHERS = ("memory", "restart")
+
+#: Servers whose memory and restart are worth the time.
+_WEIGHED = ("presproxy", "kamailio-tmpfs", "kamailio-sqlite", "kamailio-postgresql")
+
+
+@attrs.frozen
+class Size:
+    """How much is measured."""
+
+    runs: int
+    seconds: float
+    warmup: float
+    #: Of publications and subscriptions, for their memory.
+    grown: int
+    #: Seconds until transactions over UDP are forgotten: RFC 3261's Timer J is 32.
+    rest: float
+    publications: int
+    subscriptions: int
+
+
+_QUICK = Size(1, 1.0, 0.3, 20_000, 5.0, 500, 5_000)
+_FULL = Size(3, 3.0, 1.0, 100_000, 35.0, 5_000, 20_000)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for; the status is 1 when nothing could be."""
+    asked = _parser().parse_args(arguments)
+    size = _size_of(asked)
+    names = asked.only or ([one.name for one in QUICK_SCENARIOS] if asked.quick else [])
+    peers = asked.peers or (list(QUICK_SERVERS) if asked.quick else [])
+    machine = describe_machine()
+    present, skipped = _present(peers)
+    report = Report(
+        machine,
+        describe_versions(present),
+        {
+            **attrs.asdict(size),
+            "cores": f"server {asked.cores[0]}, load {asked.cores[1]}",
+        },
+        present,
+        [one for one in SCENARIOS if not names or one.name in names],
+        skipped=skipped,
+    )
+    bench = Bench(build(), Cores(*asked.cores), size.seconds, size.warmup)
+    _measure_costs(report, bench, size)
+    _measure_others(report, bench, size, names)
+    _write(report, asked)
+    return 0 if report.results or report.growth or report.restarts else 1
+
+
+def _measure_costs(report: Report, bench: Bench, size: Size) -> None:
+    """
+    Measure all cells of the table, run by run.
+
+    The servers take turns, so that what else the machine does meets all of them.
+    """
+    runs: dict[tuple[str, str], list[Measurement]] = {}
+    broken: set[tuple[str, str]] = set()
+    for number in range(size.runs):
+        for scenario in report.scenarios:
+            for server in report.servers:
+                cell = (scenario.name, server.name)
+                if cell in broken:
+                    continue
+                _say(f"run {number + 1} of {size.runs}: {scenario.name}, {server.name}")
+                try:
+                    one = measure(scenario, server, bench)
+                except (DidNotStart, DriverFailed) as error:
+                    report.skipped.append(Skipped(", ".join(cell), str(error)))
+                    broken.add(cell)
+                    continue
+                runs.setdefault(cell, []).append(one)
+                _say(f"    {one.cost:.1f} µs")
+    for scenario in report.scenarios:
+        for server in report.servers:
+            if found := runs.get((scenario.name, server.name)):
+                report.results.append(summarise(scenario, server, found))
+
+
+def _measure_others(
+    report: Report, bench: Bench, size: Size, names: Sequence[str]
+) -> None:
+    weighed = [server for server in report.servers if server.name in _WEIGHED]
+    for server in weighed:
+        if names and "memory" not in names:
+            break
+        with _noted(report, f"memory, {server.name}"):
+            report.growth[server.name] = measure_growth(
+                server, bench, size.grown, size.rest
+            )
+    for server in weighed:
+        if (names and "restart" not in names) or not server.durable:
+            continue
+        with _noted(report, f"restart, {server.name}"):
+            report.restarts[server.name] = measure_restart(
+                server, bench, size.publications, size.subscriptions
+            )
+
+
+@contextmanager
+def _noted(report: Report, what: str) -> Iterator[None]:
+    """Say what is done, and keep why it was not."""
+    _say(what)
+    try:
+        yield
+    except (DidNotStart, DriverFailed, NotAllCame) as error:
+        report.skipped.append(Skipped(what, str(error)))
+
+
+def _present(peers: Sequence[str]) -> tuple[list[Server], list[Skipped]]:
+    present, skipped = [], []
+    for server in SERVERS:
+        if peers and server.name not in peers:
+            continue
+        why = server.missing()
+        if why is None:
+            present.append(server)
+        else:
+            skipped.append(Skipped(server.name, why))
+    return present, skipped
+
+
+def _write(report: Report, asked: argparse.Namespace) -> None:
+    text = write_markdown(report)
+    print(text, end="")
+    if asked.markdown:
+        asked.markdown.write_text(text)
+    if asked.json:
+        asked.json.write_text(json.dumps(report.as_json(), indent=2) + "\n")
+    if asked.plot and can_plot():
+        plot(report, asked.plot)
+    elif asked.plot:
+        _say("no picture: matplotlib is not installed")
+
+
+def _size_of(asked: argparse.Namespace) -> Size:
+    size = _QUICK if asked.quick else _FULL
+    given = {name: getattr(asked, name) for name in ("runs", "seconds")}
+    return attrs.evolve(size, **{name: value for name, value in given.items() if value})
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _names(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """Take names with commas between, and tell the ones that are not known."""
+    known = list(known)
+
+    def take(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(
+                    f"there is no {name!r}; there are {', '.join(known)}"
+                )
+        return names
+
+    return take
+
+
+def _two_cores() -> tuple[int, int]:
+    """Give two of ours; twice the same when there is one, and the figures are worth less."""
+    ours = sorted(os.sched_getaffinity(0))
+    return ours[0], ours[1] if len(ours) > 1 else ours[0]
+
+
+def _cores(text: str) -> tuple[int, int]:
+    server, _, load = text.partition(",")
+    return int(server), int(load)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m bench", description=__doc__)
+    add = parser.add_argument
+    scenarios = [scenario.name for scenario in SCENARIOS]
+    add(
+        "--quick",
+        action="store_true",
+        help="one short run of the usual, within a minute",
+    )
+    add(
+        "--only",
+        type=_names([*scenarios, *_OTHERS]),
+        help=", ".join([*scenarios, *_OTHERS]),
+    )
+    servers = [server.name for server in SERVERS]
+    add("--peers", type=_names(servers), help=", ".join(servers))
+    add("--runs", type=int, help="of each [3; 1 when quick]")
+    add("--seconds", type=float, help="measured in each [3; 1 when quick]")
+    add(
+        "--cores",
+        type=_cores,
+        default=_two_cores(),
+        metavar="SERVER,LOAD",
+        help="where each of the two runs [the first two]",
+    )
+    add("--json", type=Path, metavar="FILE")
+    add("--markdown", type=Path, metavar="FILE")
+    add("--plot", type=Path, metavar="FILE", help="needs matplotlib")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

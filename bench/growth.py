@@ -1,0 +1,82 @@
+"""What a publication and a subscription weigh, in the memory of a server."""
+
+from __future__ import annotations
+
+import time
+
+import attrs
+
+from bench.driver import Run
+from bench.measure import Bench, fresh
+from bench.processes import memory_of
+from bench.servers.server import Server, Wanted
+
+#: Users that subscriptions are spread over.
+_PRESENTITIES = 1000
+
+
+class NotAllCame(Exception):
+    """A server did not take as many as its memory was to be measured with."""
+
+
+@attrs.frozen
+class Growth:
+    """Octets each of ``count`` took, and the whole server before any came."""
+
+    count: int
+    idle: int
+    publication: float
+    subscription: float
+
+
+def measure_growth(server: Server, bench: Bench, count: int, rest: float) -> Growth:
+    """
+    Measure both, each on a fresh server.
+
+    Transactions over UDP are remembered for 32 s after their end.  So that their memory
+    is not counted, as many fetches go before, and ``rest`` seconds pass until it is free
+    to be used again.
+    """
+    idle, publications = _grow(server, bench, count, rest, _publish(count))
+    _, subscriptions = _grow(server, bench, count, rest, _subscribe(count))
+    return Growth(count, idle, publications / count, subscriptions / count)
+
+
+def _grow(
+    server: Server, bench: Bench, count: int, rest: float, load: list[str]
+) -> tuple[int, int]:
+    seen: dict[str, int] = {}
+    with fresh(server, bench.cores.server, Wanted()) as (running, _):
+        idle = memory_of(running.process.pid)
+
+        def look(word: str) -> None:
+            seen[word] = memory_of(running.process.pid)
+
+        where = ["--server", f"127.0.0.1:{running.port}", "--warmup", "0"]
+        Run(bench.driver, bench.cores.load, lambda word: None).play(
+            [*where, *_fetch(count)]
+        )
+        time.sleep(rest)
+        counted = Run(bench.driver, bench.cores.load, look).play([*where, *load])
+    if counted["operations"] != count:
+        raise NotAllCame(f"only {counted['operations']} of {count} came")
+    return idle, seen["end"] - seen["begin"]
+
+
+_FOREVER = ("--duration", "100000")
+
+
+def _fetch(count: int) -> list[str]:
+    return [*_FOREVER, *_people(1000), "--limit", str(count), "poll"]
+
+
+def _publish(count: int) -> list[str]:
+    return [*_FOREVER, "--presentities", str(count), "publish-new"]
+
+
+def _subscribe(count: int) -> list[str]:
+    return [*_FOREVER, *_people(count), "subscribe"]
+
+
+def _people(watchers: int) -> list[str]:
+    return ["--presentities", str(_PRESENTITIES), "--watchers", str(watchers)]

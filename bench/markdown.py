@@ -1,0 +1,184 @@
+"""The report for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bench.results import RATIOS, Report, Result
+
+
+def write_markdown(report: Report) -> str:
+    """Give the whole report, tables first."""
+    parts = [
+        _costs(report),
+        _latencies(report),
+        _rates(report),
+        _growth(report),
+        _restarts(report),
+        _faults(report),
+        _skipped(report),
+        _about(report),
+    ]
+    return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
+
+
+def _costs(report: Report) -> Iterator[str]:
+    """One row a scenario: microseconds, and the ratios behind."""
+    if not report.results:
+        return
+    yield "## CPU microseconds per operation, on one core"
+    yield ""
+    titles = [f"presproxy ÷ Kamailio, {title}" for title in RATIOS]
+    yield from _head(["", *(server.title for server in report.servers), *titles])
+    for scenario in report.scenarios:
+        cells = [
+            _cost(report.result(scenario.name, server.name))
+            for server in report.servers
+        ]
+        ratios = report.ratios(scenario.name)
+        behind = [f"{ratios[title]:.2f}" if title in ratios else "" for title in RATIOS]
+        yield _row([scenario.title, *cells, *behind])
+    yield ""
+    yield (
+        f"Medians of {report.settings['runs']} runs of {report.settings['seconds']} s, user "
+        "and system time of the whole process tree, its database included; in brackets "
+        "the lowest and the highest run.  A `!` stands by what was not done right; it "
+        "counts in no ratio.  Ratios are to Kamailio's cheapest variant of the kind."
+    )
+
+
+def _cost(result: Result | None) -> str:
+    if result is None:
+        return "–"
+    text = _figure(result.cost)
+    if len(result.costs) > 1:
+        text += f" ({_figure(min(result.costs))}–{_figure(max(result.costs))})"
+    return text + (" !" if result.faults else "")
+
+
+def _latencies(report: Report) -> Iterator[str]:
+    """What a NOTIFY, or an answer, takes; the operations in flight wait for each other."""
+    if not report.results:
+        return
+    yield "## Milliseconds, half and 99 of 100"
+    yield ""
+    yield from _head(["", *(server.title for server in report.servers)])
+    for scenario in report.scenarios:
+        for kind in ("operation", "notify"):
+            cells = [
+                _latency(report.result(scenario.name, server.name), kind)
+                for server in report.servers
+            ]
+            if any(cell != "–" for cell in cells):
+                what = "" if kind == "operation" else ", PUBLISH to NOTIFY"
+                yield _row([scenario.title + what, *cells])
+
+
+def _latency(result: Result | None, kind: str) -> str:
+    if result is None or kind not in result.latency:
+        return "–"
+    return " / ".join(_figure(result.latency[kind][name]) for name in ("p50", "p99"))
+
+
+def _figure(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _rates(report: Report) -> Iterator[str]:
+    if not report.results:
+        return
+    yield "## A second, and microseconds of the driver's own CPU"
+    yield ""
+    yield from _head(["", *(server.title for server in report.servers)])
+    for scenario in report.scenarios:
+        found = [report.result(scenario.name, one.name) for one in report.servers]
+        cells = [
+            f"{one.rate:,.0f} / {_figure(one.driver)}" if one else "–" for one in found
+        ]
+        yield _row([scenario.title, *cells])
+
+
+def _growth(report: Report) -> Iterator[str]:
+    if not report.growth:
+        return
+    yield "## Memory"
+    yield ""
+    yield from _head(["", "idle", "a publication", "a subscription", "of each"])
+    for name, grown in report.growth.items():
+        yield _row(
+            [
+                name,
+                f"{grown.idle / 2**20:.0f} MB",
+                f"{grown.publication:,.0f} octets",
+                f"{grown.subscription:,.0f} octets",
+                f"{grown.count:,}",
+            ]
+        )
+
+
+def _restarts(report: Report) -> Iterator[str]:
+    if not report.restarts:
+        return
+    yield "## After `kill -9`"
+    yield ""
+    yield from _head(["", "publications", "subscriptions", "answers again", "lost"])
+    for name, one in report.restarts.items():
+        yield _row(
+            [
+                name,
+                f"{one.publications:,}",
+                f"{one.subscriptions:,}",
+                f"{one.seconds:.1f} s",
+                _counts(one.faults) or "nothing",
+            ]
+        )
+
+
+def _faults(report: Report) -> Iterator[str]:
+    if not report.results:
+        return
+    yield "## What went wrong"
+    yield ""
+    faulty = [result for result in report.results if result.faults]
+    if not faulty:
+        yield "- nothing was lost, stale, out of order or wrong in the end"
+    yield from (f"- {_where(result)}: {_counts(result.faults)}" for result in faulty)
+    for result in report.results:
+        if result.extras:
+            yield f"- told without need: {_where(result)}: {_counts(result.extras)}"
+        if result.retransmissions:
+            yield f"- sent again: {_where(result)}: {result.retransmissions}"
+
+
+def _where(result: Result) -> str:
+    return f"{result.scenario}, {result.server}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _skipped(report: Report) -> Iterator[str]:
+    if report.skipped:
+        yield "## Not measured"
+        yield ""
+        yield from (f"- {skipped.what}: {skipped.why}" for skipped in report.skipped)
+
+
+def _about(report: Report) -> Iterator[str]:
+    yield "## Where and with what"
+    yield ""
+    for name, what in {**report.machine, **report.versions}.items():
+        yield f"- {name}: {what}"
+    for name, what in report.settings.items():
+        yield f"- {name}: {what}"
+
+
+def _head(titles: Sequence[str]) -> Iterator[str]:
+    yield _row(titles)
+    yield _row(["---"] + ["---:"] * (len(titles) - 1))
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

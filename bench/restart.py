@@ -1,0 +1,62 @@
+"""What is left after ``kill -9``, and how long it takes to be there again."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import attrs
+
+from bench.driver import Run
+from bench.measure import Bench, faults_of, fresh
+from bench.servers.server import Running, Server, Wanted
+
+
+@attrs.frozen
+class Restart:
+    """
+    A server killed in the middle, with so many publications and subscriptions.
+
+    ``seconds`` pass from the kill until it answers again.  ``faults`` are what was wrong
+    when every user then published once more by his entity-tag, to all his watchers: it is
+    empty when nothing was lost.
+    """
+
+    publications: int
+    subscriptions: int
+    seconds: float
+    faults: dict[str, int]
+
+
+def measure_restart(
+    server: Server, bench: Bench, publications: int, subscriptions: int
+) -> Restart:
+    """Kill the server when nothing is under way, start it again, and look around."""
+    took: list[float] = []
+    with fresh(server, bench.cores.server, Wanted()) as (running, folder):
+
+        def kill(word: str) -> None:
+            if word != "begin":
+                return
+            began = time.monotonic()
+            running.stop(hard=True)
+            wanted = Wanted(port=running.port)
+            again: Running = server.start(folder, bench.cores.server, wanted)
+            running.process = again.process
+            took.append(time.monotonic() - began)
+
+        counted = _play(bench, running.port, publications, subscriptions, kill)
+    return Restart(publications, subscriptions, took[0], faults_of(counted))
+
+
+def _play(
+    bench: Bench, port: int, publications: int, subscriptions: int, kill: Any
+) -> dict[str, Any]:
+    return Run(bench.driver, bench.cores.load, kill).play(
+        [
+            *("--server", f"127.0.0.1:{port}"),
+            *("--presentities", str(publications), "--watchers", str(subscriptions)),
+            *("--warmup", "0", "--duration", "100000", "--limit", str(publications)),
+            "fanout",
+        ]
+    )

@@ -1,0 +1,416 @@
+"""The driver of the benchmark sees what a server does wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import socket
+import subprocess
+import threading
+from collections import defaultdict
+
+import attrs
+import pytest
+
+from bench.driver import build
+
+pytestmark = pytest.mark.needs("cc", "make")
+
+FAULTS = (
+    "failed",
+    "lost",
+    "stale",
+    "duplicates",
+    "out_of_order",
+    "impossible",
+    "wrong_final",
+    "unknown_notifies",
+    "unreadable",
+    "gaps",
+)
+
+
+@attrs.define(eq=False)
+class Subscriber:
+    """Whom to tell, with what a NOTIFY's head repeats."""
+
+    ours: str
+    theirs: str
+    call_id: str
+    target: str
+    way: object
+    cseq: int = 0
+
+
+def honest(server, subscriber, state):
+    server.notify(subscriber, state)
+
+
+class Server:
+    """
+    A presence server of a few lines, honest but for what ``tell`` does.
+
+    ``tell`` is called for each watcher of each change, and ``answers`` says whether a
+    request is answered at all.
+    """
+
+    def __init__(self, tell=honest, answers=lambda request: True, ask=None):
+        self._tell = tell
+        self._answers = answers
+        self._ask = ask
+        self._subscribers = defaultdict(dict)
+        self._states = {}
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.told = 0
+        self.port = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ending:
+            ending.sendto(b"end", ("127.0.0.1", self.port))
+        self._thread.join()
+        self._socket.close()
+
+    def notify(self, subscriber, state, *, cseq=None, call_id=None):
+        """Send a NOTIFY, with the next CSeq unless told another."""
+        if cseq is None:
+            subscriber.cseq += 1
+        cseq = subscriber.cseq if cseq is None else cseq
+        self._send(
+            [
+                f"NOTIFY {subscriber.target} SIP/2.0",
+                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{cseq}",
+                f"From: {subscriber.ours}",
+                f"To: {subscriber.theirs}",
+                f"Call-ID: {call_id or subscriber.call_id}",
+                f"CSeq: {cseq} NOTIFY",
+                "Event: presence",
+                "Subscription-State: active;expires=3600",
+            ],
+            state,
+            subscriber.way,
+        )
+
+    def _serve(self):
+        while True:
+            data, way = self._socket.recvfrom(65536)
+            if data == b"end":
+                return
+            head, _, body = data.decode().partition("\r\n\r\n")
+            first, *lines = head.split("\r\n")
+            if first.startswith("SIP/2.0"):
+                continue
+            request = dict(line.split(": ", 1) for line in lines)
+            request["method"], request["uri"], _ = first.split(" ")
+            if not self._answers(request):
+                continue
+            challenge = self._ask(request) if self._ask else None
+            if challenge:
+                self._answer(request, way, [challenge], "401 Unauthorized")
+            elif request["method"] == "PUBLISH":
+                self._publish(request, body, way)
+            else:
+                self._subscribe(request, way)
+
+    def _publish(self, request, body, way):
+        self._answer(request, way, ["SIP-ETag: x", "Expires: 3600"])
+        if not body:
+            return
+        self._states[request["uri"]] = body
+        for subscriber in self._subscribers[request["uri"]].values():
+            self.told += 1
+            self._tell(self, subscriber, body)
+
+    def _subscribe(self, request, way):
+        presentity = re.search("<(.*?)>", request["To"])[1]
+        contact = f"Contact: <sip:127.0.0.1:{self.port}>"
+        self._answer(request, way, [contact, "Expires: 3600"])
+        subscriber = self._subscribers[presentity].setdefault(
+            request["Call-ID"],
+            Subscriber(
+                f"<{presentity}>;tag=s",
+                request["From"],
+                request["Call-ID"],
+                re.search("<(.*?)>", request["Contact"])[1],
+                way,
+            ),
+        )
+        self.notify(subscriber, self._states.get(presentity, ""))
+        if request["Expires"] == "0":
+            del self._subscribers[presentity][request["Call-ID"]]
+
+    def _answer(self, request, way, fields, status="200 OK"):
+        to = request["To"] + ("" if ";tag=" in request["To"] else ";tag=s")
+        kept = [
+            f"{name}: {request[name]}" for name in ("Via", "From", "Call-ID", "CSeq")
+        ]
+        self._send([f"SIP/2.0 {status}", *kept, f"To: {to}", *fields], "", way)
+
+    def _send(self, lines, body, way):
+        head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
+        self._socket.sendto((head + body).encode(), way)
+
+
+@pytest.fixture(scope="module")
+def driver():
+    return build()
+
+
+@pytest.fixture
+def play(driver):
+    """Run the driver against a server; give what it counted."""
+
+    def play(server, scenario, *arguments):
+        small = [
+            "-p",
+            "2",
+            "-w",
+            "6",
+            "-f",
+            "2",
+            "-n",
+            "20",
+            "-W",
+            "0",
+            "--drain",
+            "0.1",
+        ]
+        where = ["--server", f"127.0.0.1:{server.port}"]
+        command = [driver, *where, *small, "--timeout", "0.5", *arguments, scenario]
+        with server:
+            ended = subprocess.run(command, capture_output=True, check=True, timeout=60)
+        return json.loads(ended.stdout)
+
+    return play
+
+
+def faults(counted):
+    return {name: counted[name] for name in FAULTS if counted[name]}
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        "publish-modify",
+        "publish-refresh",
+        "resubscribe",
+        "poll",
+        "fanout",
+        "mixed",
+    ],
+)
+def test_it_finds_nothing_wrong_with_an_honest_server(play, scenario):
+    counted = play(Server(), scenario)
+
+    assert counted["operations"] == 20
+    assert faults(counted) == {}
+
+
+def test_new_subscriptions_end_with_the_watchers(play):
+    counted = play(Server(), "subscribe")
+
+    assert (counted["operations"], counted["notifies"]) == (6, 6)
+    assert faults(counted) == {}
+
+
+def test_a_round_is_over_when_every_watcher_was_told(play):
+    counted = play(Server(), "fanout")
+
+    assert counted["notifies"] == 20 * 3
+    assert counted["latency"]["notify"]["count"] == 20 * 3
+
+
+def test_it_sees_a_state_older_than_one_seen_before(play):
+    def tell(server, subscriber, state):
+        server.notify(subscriber, state)
+        if server.told % 5 == 0:
+            server.notify(subscriber, "state number 0")
+
+    counted = play(Server(tell), "fanout")
+
+    assert set(faults(counted)) == {"stale"}
+    assert counted["stale"] == 60 // 5
+
+
+def test_it_sees_a_fetched_state_older_than_one_that_was_answered(play):
+    class Forgetful(Server):
+        def _publish(self, request, body, way):
+            kept = self._states.get(request["uri"])
+            super()._publish(request, body, way)
+            self._states[request["uri"]] = kept or body
+
+    counted = play(Forgetful(), "mixed")
+
+    assert counted["stale"] > 0
+
+
+def test_it_sees_a_state_told_twice(play):
+    def tell(server, subscriber, state):
+        server.notify(subscriber, state)
+        server.notify(subscriber, state)
+
+    counted = play(Server(tell), "fanout")
+
+    assert set(faults(counted)) == {"duplicates"}
+    assert counted["duplicates"] == 60
+
+
+def test_a_notify_that_is_sent_again_is_none_more(play):
+    def tell(server, subscriber, state):
+        server.notify(subscriber, state)
+        server.notify(subscriber, state, cseq=subscriber.cseq)
+
+    counted = play(Server(tell), "fanout")
+
+    assert faults(counted) == {}
+    assert (counted["retransmissions_received"], counted["notifies"]) == (60, 60)
+
+
+def test_it_sees_notifies_that_come_in_another_order(play):
+    def tell(server, subscriber, state):
+        server.notify(subscriber, state, cseq=subscriber.cseq + 2)
+        server.notify(subscriber, state, cseq=subscriber.cseq + 1)
+        subscriber.cseq += 2
+
+    counted = play(Server(tell), "fanout")
+
+    assert counted["out_of_order"] == 60
+    assert counted["gaps"] == 0
+
+
+def test_it_sees_a_number_that_never_came(play):
+    def tell(server, subscriber, state):
+        subscriber.cseq += 1
+        server.notify(subscriber, state)
+
+    counted = play(Server(tell), "fanout")
+
+    assert faults(counted) == {"gaps": 60}
+
+
+def test_it_sees_a_notify_that_does_not_come(play):
+    def tell(server, subscriber, state):
+        if server.told != 8:
+            server.notify(subscriber, state)
+
+    counted = play(Server(tell), "fanout", "-p", "1", "-w", "3")
+
+    assert faults(counted) == {"failed": 1, "lost": 1}
+    assert counted["lost_notifies"] == 1
+
+
+def test_it_sees_a_watcher_left_behind_at_the_end(play):
+    def tell(server, subscriber, state):
+        if server.told <= 9:
+            server.notify(subscriber, state)
+
+    counted = play(Server(tell), "fanout", "-n", "4")
+
+    assert counted["wrong_final"] == 3
+
+
+def test_it_sees_a_state_nobody_published(play):
+    def tell(server, subscriber, state):
+        server.notify(subscriber, state)
+        server.notify(subscriber, "state number 1000000")
+
+    counted = play(Server(tell), "fanout")
+
+    assert faults(counted) == {"impossible": 60}
+
+
+def test_it_sees_a_notify_of_no_subscription(play):
+    def tell(server, subscriber, state):
+        server.notify(subscriber, state)
+        server.notify(subscriber, state, call_id="somebody-else")
+
+    counted = play(Server(tell), "fanout")
+
+    assert set(faults(counted)) >= {"unknown_notifies"}
+    assert counted["unknown_notifies"] == 60
+
+
+def test_it_sees_an_answer_that_does_not_come(play):
+    asked = []
+
+    def answers(request):
+        asked.append(request["Via"])
+        return request["CSeq"] == "1 PUBLISH"
+
+    server = Server(answers=answers)
+    counted = play(server, "publish-modify", "-n", "2", "--timeout", "1")
+
+    assert counted["operations"] == 0
+    assert faults(counted) == {"failed": 2, "lost": 2}
+    assert counted["lost_answers"] == 2
+    assert counted["retransmissions_sent"] == 2
+    assert len(asked) == 2 + 2 * 2
+
+
+def test_a_lost_answer_is_asked_for_again(play):
+    seen = set()
+
+    def answers(request):
+        is_again = request["Via"] in seen
+        seen.add(request["Via"])
+        return is_again or request["CSeq"] != "3 PUBLISH"
+
+    server = Server(answers=answers)
+    counted = play(server, "publish-modify", "--timeout", "5")
+
+    assert counted["operations"] == 20
+    assert faults(counted) == {}
+    assert counted["retransmissions_sent"] == 2
+
+
+def test_a_challenge_is_answered_and_its_nonce_kept(play):
+    counts = defaultdict(list)
+
+    def ask(request):
+        text = request.get("Authorization")
+        if text is None:
+            return 'WWW-Authenticate: Digest realm="here", nonce="n1", qop="auth"'
+        given = dict(re.findall(r'(\w+)="?([^",]*)', text))
+        secret = md5(f"{given['username']}:here:wonderland")
+        rest = md5(f"{request['method']}:{request['uri']}")
+        wanted = md5(f"{secret}:n1:{given['nc']}:{given['cnonce']}:auth:{rest}")
+        assert given["uri"] == request["uri"]
+        counts[given["username"]].append(int(given["nc"], 16))
+        return None if given["response"] == wanted else "WWW-Authenticate: Basic"
+
+    server = Server(ask=ask)
+    counted = play(server, "mixed", "--password", "wonderland")
+
+    assert faults(counted) == {}
+    assert counted["statuses"]["401"] == len(counts)
+    assert all(given == list(range(1, len(given) + 1)) for given in counts.values())
+
+
+def test_an_open_loop_keeps_its_rate(play):
+    counted = play(Server(), "mixed", "-n", "50", "--rate", "500")
+
+    assert counted["operations"] == 50
+    assert counted["seconds"] >= 49 / 500
+    assert faults(counted) == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["dance"], [], ["--server", "nowhere", "poll"], ["-p", "0", "poll"]],
+    ids=["no such scenario", "no scenario", "no port", "nobody"],
+)
+def test_a_wrong_command_line_is_told(driver, arguments):
+    ended = subprocess.run([driver, *arguments], capture_output=True, check=False)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(b"load: ")
+
+
+def md5(text):
+    return hashlib.md5(text.encode()).hexdigest()
