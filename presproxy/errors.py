@@ -68,7 +68,7 @@ class IntervalTooBrief(PresproxyError):
 
 @attrs.frozen(eq=False)
 class EntityTagMismatch(PresproxyError):
-    """No publication has this entity-tag (RFC 3903 §6 step 4)."""
+    """No publication has this entity-tag (RFC 3903 §6 step 3)."""
 
     entity_tag: str
 

@@ -245,7 +245,7 @@ class Feed(enum.Enum):
     """What a package's state is composed from."""
 
     PUBLICATIONS = "publications"
-    #: The subscriptions to the package whose name this one extends (RFC 3857 §3).
+    #: The subscriptions to the package whose name this one extends (RFC 3857 §4.1).
     WATCHERS = "watchers"
 
 

@@ -13,7 +13,7 @@ def watchers_are_shown(
     """
     Decide about watcher information, whatever it is of; None for every other package.
 
-    RFC 3857 §4.5 leaves room for more; what a user's contacts look at is not theirs to
+    RFC 3857 §4.6 leaves room for more; what a user's contacts look at is not theirs to
     open.
     """
     if not package.endswith(".winfo"):

@@ -156,7 +156,7 @@ class Visitors:
 
 
 def watched_package(package: str) -> str | None:
-    """Give the package whose watchers a package tells of (RFC 3857 §3), if it is one."""
+    """Give the package whose watchers a package tells of (RFC 3857 §4.1), if it is one."""
     return package.removesuffix(SUFFIX) if package.endswith(SUFFIX) else None
 
 

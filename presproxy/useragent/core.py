@@ -51,7 +51,7 @@ _TRIES = 4
 #: How often the transactions look at the clock, in seconds.
 _TICK = 0.05
 
-#: The methods in which Contact means nothing (RFC 3903 §8).
+#: The methods in which Contact means nothing (RFC 3903 §4).
 _WITHOUT_CONTACT = frozenset({"PUBLISH"})
 _STOPPED = "the user agent has stopped"
 ALLOWED = ("NOTIFY", "OPTIONS")
