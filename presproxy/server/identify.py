@@ -18,6 +18,7 @@ from presproxy.model.identity import Identity
 from presproxy.server.answer import Refusal
 from presproxy.server.domains import Domains
 from presproxy.server.exchange import Exchange
+from presproxy.sip.message import Request
 from presproxy.sip.uri import address_of_record, domain_of
 
 
@@ -75,7 +76,8 @@ class Identifier:
         ]
         if not challenges:
             return Refusal(403)
-        return Refusal(401, tuple(("WWW-Authenticate", each) for each in challenges))
+        status, field = _asked_by(exchange.request)
+        return Refusal(status, tuple((field, each) for each in challenges))
 
     def _realm(self, exchange: Exchange) -> str:
         """The sender's domain if it is ours, else the domain he asks about."""
@@ -88,3 +90,18 @@ class Identifier:
             if domain in self.domains.names:
                 return domain
         return min(self.domains.names, default="presproxy")
+
+
+def _asked_by(request: Request) -> tuple[int, str]:
+    """
+    Say as what we ask: a user agent server by 401, or a proxy (RFC 3261 §22.2, §22.3).
+
+    libpurple answers three challenges by 401 between two REGISTERs and then no more, nor
+    does it tell of its sign-off.  To a proxy it proves itself again and again, and
+    unasked.
+    """
+    if request.method != "REGISTER" and (request.user_agent or "").startswith(
+        "Purple/"
+    ):
+        return 407, "Proxy-Authenticate"
+    return 401, "WWW-Authenticate"

@@ -20,6 +20,22 @@ def test_who_proves_nothing_is_challenged(guarded, method):
     assert answer.all("www-authenticate") == ['Scripted realm="example.test"']
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "field"),
+    [
+        ("PUBLISH", 407, "proxy-authenticate"),
+        ("SUBSCRIBE", 407, "proxy-authenticate"),
+        ("REGISTER", 401, "www-authenticate"),
+    ],
+)
+def test_libpurple_is_challenged_as_by_a_proxy(guarded, method, status, field):
+    fields = {"Event": "presence", "User-Agent": "Purple/2.14.12"}
+    answer = guarded.ask(method, fields, uri=ALICE)
+
+    assert answer.status == status
+    assert answer.all(field) == ['Scripted realm="example.test"']
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "NOTIFY"])
 def test_some_are_not_asked_who_they_are(guarded, method):
     assert guarded.ask(method, {"Event": "keep-alive"}, uri=ALICE).status == 200
