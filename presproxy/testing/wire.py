@@ -77,7 +77,7 @@ class Message:
     def method(self) -> str:
         """The method of a request, or of the request that a response answers."""
         if self.is_response:
-            return (self.get("cseq") or " ").split()[-1]
+            return (self.get("cseq") or "").rpartition(" ")[2]
         return self.first_line.split()[0]
 
     def get(self, name: str) -> str | None:
