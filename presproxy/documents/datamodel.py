@@ -13,13 +13,14 @@ from xml.etree.ElementTree import Element
 import attrs
 
 from presproxy.documents.fragments import (
+    BLANK,
     DATA_MODEL,
     Fragment,
     Fragments,
     escaped_attribute,
-    with_id,
     written,
 )
+from presproxy.documents.pieces import Piece, Place
 from presproxy.documents.rpid import (
     ACTIVITIES,
     Activities,
@@ -32,77 +33,65 @@ DEVICE = f"{{{DATA_MODEL}}}device"
 _NOTE = f"{{{DATA_MODEL}}}note"
 _TIMESTAMP = f"{{{DATA_MODEL}}}timestamp"
 
+_END = b"</dm:person>"
+
 
 @attrs.frozen
-class Person:
+class Traits:
     """
-    What is said of the person (RFC 4479 §3.2).
+    What is said of a person, but for notes and the timestamp.
 
-    ``id`` and ``attributes``, the others of the start tag, are as they are written; so is
-    ``end``, the notes and the timestamp.  ``data`` is the whole element.  ``kinds`` are
-    the tags of all characteristics and activities.
+    ``kinds`` are the tags of all characteristics and activities.
     """
 
-    id: bytes
-    attributes: bytes
     activities: Activities | None
     characteristics: Sequence[Fragment]
-    end: bytes
-    data: bytes
     kinds: frozenset[str]
 
     @classmethod
     def of(
-        cls,
-        id: bytes,
-        attributes: bytes,
-        activities: Activities | None,
-        characteristics: Sequence[Fragment],
-        end: bytes,
-    ) -> Person:
-        """Make one of its parts."""
-        content = b"".join([each.data for each in characteristics]) + end
-        if activities is not None:
-            content = activities.write() + content
-        data = written(b"dm:person", b' id="%b"%b' % (id, attributes), content)
+        cls, activities: Activities | None, characteristics: Sequence[Fragment]
+    ) -> Traits:
+        """Make them of their parts."""
         kinds = [each.tag for each in characteristics]
         if activities is not None:
             kinds += [each.tag for each in activities.kinds]
-        return cls(
-            id, attributes, activities, characteristics, end, data, frozenset(kinds)
-        )
+        return cls(activities, characteristics, frozenset(kinds))
 
-    def saying_busy(self) -> Person:
-        """Say busy as well when on the phone, for readers that know only busy and away."""
-        if self.activities is None:
-            return self
-        return Person.of(
-            self.id,
-            self.attributes,
-            self.activities.saying_busy(),
-            self.characteristics,
-            self.end,
-        )
-
-    def named(self, id: bytes) -> Person:
-        """Give it another id."""
-        return attrs.evolve(self, id=id, data=with_id(self.data, self.id, id))
+    def write(self) -> bytes:
+        """Write the elements."""
+        data = b"".join([each.data for each in self.characteristics])
+        return data if self.activities is None else self.activities.write() + data
 
 
 @attrs.frozen
-class Device:
-    """
-    What is said of a device (RFC 4479 §3.4).
+class Person(Piece):
+    """What is said of the person (RFC 4479 §3.2): its traits are the first elements."""
 
-    ``id`` is as it is written; ``data`` is the whole element.
-    """
+    traits: Traits = attrs.field(eq=False)
 
-    id: bytes
-    data: bytes
+    @classmethod
+    def of(cls, start: bytes, traits: Traits, end: bytes) -> Person:
+        """Make one of its start tag, open at its end, its traits and all after them."""
+        content = traits.write() + end
+        data = b"%b>%b%b" % (start, content, _END) if content else start + b"/>"
+        return cls(Place.PERSON, data, traits)
 
-    def named(self, id: bytes) -> Device:
-        """Give it another id."""
-        return attrs.evolve(self, id=id, data=with_id(self.data, self.id, id))
+    def saying_busy(self) -> Person:
+        """Say busy as well when on the phone, for readers that know only busy and away."""
+        activities = self.traits.activities
+        if activities is None:
+            return self
+        return self.showing(
+            Traits.of(activities.saying_busy(), self.traits.characteristics)
+        )
+
+    def showing(self, traits: Traits) -> Person:
+        """Give it other traits."""
+        # Written attributes have no ">" in them.
+        start, _, content = self.data.partition(b">")
+        end = content.removesuffix(_END)[len(self.traits.write()) :]
+        return Person.of(start.removesuffix(b"/"), traits, end)
 
 
 def read_person(element: Element, fragments: Fragments) -> Person:
@@ -127,21 +116,21 @@ def read_person(element: Element, fragments: Fragments) -> Person:
             characteristics.append(Fragment(tag, fragments.write(child)))
     if timestamp is not None:
         end.append(fragments.write(timestamp))
-    return Person.of(
+    start = b'<dm:person id="%b"%b' % (
         _id(element, "person"),
         fragments.attributes(element, without="id"),
-        activities,
-        tuple(characteristics),
-        b"".join(end),
+    )
+    return Person.of(
+        start, Traits.of(activities, tuple(characteristics)), b"".join(end)
     )
 
 
-def read_device(element: Element, fragments: Fragments) -> Device:
-    """Read a ``device`` element."""
+def read_device(element: Element, fragments: Fragments) -> Piece:
+    """Read a ``device`` element (RFC 4479 §3.4)."""
     id = _id(element, "device")
     attributes = b' id="%b"%b' % (id, fragments.attributes(element, without="id"))
     content = b"".join([fragments.write(child) for child in element])
-    return Device(id, written(b"dm:device", attributes, content))
+    return Piece(Place.DEVICE, written(b"dm:device", attributes, content))
 
 
 def merged(persons: Sequence[Person]) -> Person:
@@ -154,31 +143,28 @@ def merged(persons: Sequence[Person]) -> Person:
     none before says anything.  So a desk phone's "on the phone" is seen beside a newer
     "at the desk", and an old "away" is not.
     """
-    latest = persons[0]
-    if all(person.kinds <= latest.kinds for person in persons):
-        return latest
+    latest = persons[0].traits
+    # A generator costs twice as much.
+    if not [one for one in persons if not one.traits.kinds <= latest.kinds]:
+        return persons[0]
     known = set(latest.kinds)
     busy: list[Fragment] = []
     characteristics: list[Fragment] = []
-    for person in persons[1:]:
-        if person.activities is not None:
-            busy += [k for k in person.activities.busy() if k.tag not in known]
-        characteristics += [c for c in person.characteristics if c.tag not in known]
-        known |= person.kinds
+    for traits in [person.traits for person in persons[1:]]:
+        if traits.activities is not None:
+            busy += [k for k in traits.activities.busy() if k.tag not in known]
+        characteristics += [c for c in traits.characteristics if c.tag not in known]
+        known |= traits.kinds
     activities = latest.activities
     if busy:
         activities = activities or Activities()
         kinds = in_order((*activities.kinds, *busy))
         activities = attrs.evolve(activities, kinds=kinds)
-    return Person.of(
-        latest.id,
-        latest.attributes,
-        activities,
-        (*latest.characteristics, *characteristics),
-        latest.end,
+    return persons[0].showing(
+        Traits.of(activities, (*latest.characteristics, *characteristics))
     )
 
 
 def _id(element: Element, otherwise: str) -> bytes:
-    id = element.get("id", "").strip() or otherwise
+    id = element.get("id", "").strip(BLANK) or otherwise
     return escaped_attribute(id).encode()

@@ -34,7 +34,8 @@ _XML_ID = f"{{{XML}}}id"
 _NONE = ""
 #: In a scope: PIDF's prefix for attributes, which cannot have a default namespace.
 _PIDF_ATTRIBUTES = "@"
-_BLANK = " \t\r\n"
+#: White space (XML 1.0 §2.3); Unicode has more.
+BLANK = " \t\r\n"
 
 #: The names met all the time, as they are written in the standard scope.
 _NAMES = {
@@ -207,10 +208,10 @@ def _split(name: str) -> tuple[str, str]:
 
 def _is_mixed(element: Element) -> bool:
     """Say whether there is more than white space between the elements within."""
-    if element.text and element.text.strip(_BLANK):
+    if element.text and element.text.strip(BLANK):
         return True
     for child in element:  # noqa: SIM110  (a generator costs twice as much)
-        if child.tail and child.tail.strip(_BLANK):
+        if child.tail and child.tail.strip(BLANK):
             return True
     return False
 

@@ -8,6 +8,7 @@ readers take; whoever composes documents joins them and looks at no XML again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Literal
 from xml.etree.ElementTree import Element
 
@@ -16,28 +17,24 @@ import attrs
 from presproxy.documents.datamodel import (
     DEVICE,
     PERSON,
-    Device,
-    Person,
     read_device,
     read_person,
 )
 from presproxy.documents.fragments import (
+    BLANK,
     DATA_MODEL,
     PIDF,
     RPID,
     Fragments,
     escaped,
     escaped_attribute,
-    with_id,
     written,
 )
-from presproxy.documents.xml import STANDARD_LIMITS, Limits, parse_tree
+from presproxy.documents.pieces import ADDRESS, Piece, Place
+from presproxy.documents.xml import STANDARD_LIMITS, Limits, parse_plain, plain
 from presproxy.errors import MalformedDocument
 
 CONTENT_TYPE = "application/pidf+xml"
-
-OPEN = "open"
-CLOSED = "closed"
 
 _PRESENCE = f"{{{PIDF}}}presence"
 _TUPLE = f"{{{PIDF}}}tuple"
@@ -47,6 +44,8 @@ _CONTACT = f"{{{PIDF}}}contact"
 _NOTE = f"{{{PIDF}}}note"
 _TIMESTAMP = f"{{{PIDF}}}timestamp"
 
+#: By what ``basic`` means; None is anything else that is said.
+_PLACES = {"open": Place.OPEN, None: Place.UNKNOWN, "closed": Place.CLOSED}
 
 #: What becomes of the contacts of tuples when a document is read: the presentity's
 #: address takes their place, also where there was none; or they stay; or they go.  Only
@@ -55,44 +54,23 @@ Contacts = Literal["address", "published", "none"]
 
 
 @attrs.frozen
-class Tuple:
-    """
-    One tuple: a service (RFC 3863 §4.1.2, RFC 4479 §3.3).
-
-    ``id`` is as it is written.  ``basic`` is ``open``, ``closed`` or, for anything else
-    that was said, None.  ``before`` and ``after`` are what is written around the
-    presentity's address as contact; ``after`` is empty where that does not stand.
-    """
-
-    id: bytes
-    basic: str | None
-    before: bytes
-    after: bytes = b""
-
-    def write(self, address: bytes) -> bytes:
-        """Write the element for the presentity with this address, which is escaped."""
-        return self.before + address + self.after if self.after else self.before
-
-    def named(self, id: bytes) -> Tuple:
-        """Give it another id."""
-        return attrs.evolve(self, id=id, before=with_id(self.before, self.id, id))
-
-
-@attrs.frozen
 class PresenceDocument:
     """
-    What one document says.
+    What one document says: all in it, in the order of places.
 
-    ``entity`` is whom it claims to be about; nothing here trusts it.  ``notes`` and
-    ``others``, the elements of other namespaces, are fragments.
+    ``is_plain`` tells that it can be shown as it is: no id is in it twice, no note and no
+    element of another namespace, and it has one person at most.
     """
 
-    entity: str
-    tuples: Sequence[Tuple] = ()
-    notes: Sequence[bytes] = ()
-    persons: Sequence[Person] = ()
-    devices: Sequence[Device] = ()
-    others: Sequence[bytes] = ()
+    pieces: Sequence[Piece] = ()
+    is_plain: bool = attrs.field(init=False, eq=False)
+
+    @is_plain.default
+    def _is_plain(self) -> bool:
+        pieces = self.pieces
+        if len({piece.key for piece in pieces}) < len(pieces):
+            return False
+        return [piece.place for piece in pieces].count(Place.PERSON) < 2
 
 
 def read(
@@ -105,53 +83,46 @@ def read(
 
     What clients are known to get wrong is let pass: any text in ``basic``, a person
     without id, no activity, no status, elements in another order than the schema's.
+    Whom it claims to be about is not kept, as nobody would trust it.
     """
-    tree = parse_tree(data, limits)
+    return read_plain(plain(data, limits), limits, contacts)
+
+
+def read_plain(data: bytes, limits: Limits, contacts: Contacts) -> PresenceDocument:
+    """Read a document that `plain` has gone over."""
+    tree = parse_plain(data, limits)
     root = tree.root
     if root.tag != _PRESENCE:
         raise MalformedDocument(f"the root is {root.tag[:80]}, not presence of {PIDF}")
-    entity = root.get("entity", "").strip()
-    if not entity:
+    if not root.get("entity", "").strip(BLANK):
         raise MalformedDocument("presence has no entity")
     fragments = Fragments(tree, limits.octets)
-    tuples: list[Tuple] = []
-    notes: list[bytes] = []
-    persons: list[Person] = []
-    devices: list[Device] = []
-    others: list[bytes] = []
+    pieces: list[Piece] = []
     for child in root:
         tag = child.tag
         if tag == _TUPLE:
-            tuples.append(_read_tuple(child, fragments, contacts, len(tuples) + 1))
+            pieces.append(_read_tuple(child, fragments, contacts))
         elif tag == PERSON:
-            persons.append(read_person(child, fragments))
+            pieces.append(read_person(child, fragments))
         elif tag == _NOTE:
-            notes.append(fragments.write(child))
+            pieces.append(Piece(Place.NOTE, fragments.write(child)))
         elif tag == DEVICE:
-            devices.append(read_device(child, fragments))
+            pieces.append(read_device(child, fragments))
         else:
-            others.append(fragments.write(child))
-    return PresenceDocument(
-        entity,
-        tuple(tuples),
-        tuple(notes),
-        tuple(persons),
-        tuple(devices),
-        tuple(others),
-    )
+            pieces.append(Piece(Place.OTHER, fragments.write(child)))
+    pieces.sort(key=attrgetter("place"))
+    return PresenceDocument(tuple(pieces))
 
 
-def _read_tuple(
-    element: Element, fragments: Fragments, contacts: Contacts, number: int
-) -> Tuple:
+def _read_tuple(element: Element, fragments: Fragments, contacts: Contacts) -> Piece:
     """
     Read a tuple, and put its elements into the schema's order.
 
     Of what there may be one, the first counts.
     """
-    id = escaped_attribute(element.get("id", "").strip()).encode()
+    id = escaped_attribute(element.get("id", "").strip(BLANK)).encode()
     if not id:
-        raise MalformedDocument(f"tuple {number} has no id")
+        raise MalformedDocument("a tuple has no id")
     basic: str | None = None
     status = b""
     contact: Element | None = None
@@ -174,16 +145,15 @@ def _read_tuple(
     if timestamp is not None:
         end.append(fragments.write(timestamp))
     end.append(b"</tuple>")
-    begin = b'<tuple id="%b"%b>%b%b' % (
+    data = b'<tuple id="%b"%b>%b%b%b%b' % (
         id,
         fragments.attributes(element, without="id"),
         status or b"<status/>",
         b"".join(others),
+        _read_contact(contact, fragments, contacts),
+        b"".join(end),
     )
-    before, after = _read_contact(contact, fragments, contacts)
-    if after:
-        return Tuple(id, basic, begin + before, after + b"".join(end))
-    return Tuple(id, basic, begin + before + b"".join(end))
+    return Piece(_PLACES[basic], data)
 
 
 def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, bytes]:
@@ -194,8 +164,8 @@ def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, byt
         if child.tag != _BASIC:
             others.append(fragments.write(child))
         elif basic is None:
-            text = (child.text or "").strip().lower()
-            basic = text if text in (OPEN, CLOSED) else None
+            text = (child.text or "").strip(BLANK).lower()
+            basic = text if text in _PLACES else None
     inner = b"".join(others)
     if basic is not None:
         inner = b"<basic>%b</basic>%b" % (basic.encode(), inner)
@@ -204,18 +174,18 @@ def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, byt
 
 def _read_contact(
     contact: Element | None, fragments: Fragments, contacts: Contacts
-) -> tuple[bytes, bytes]:
-    """Write the contact; or, if the address is to stand there, what goes around it."""
+) -> bytes:
+    """Write the contact; `ADDRESS` marks where the presentity's is to stand."""
     uri, attributes = "", b""
     if contact is not None:
-        uri = (contact.text or "").strip()
+        uri = (contact.text or "").strip(BLANK)
         attributes = fragments.attributes(contact)
     is_sip = not uri or uri.partition(":")[0].lower() in ("sip", "sips", "pres")
     if contacts == "address" and is_sip:
-        return b"<contact%b>" % attributes, b"</contact>"
+        return b"<contact%b>%b</contact>" % (attributes, ADDRESS)
     if not uri or (contacts == "none" and is_sip):
-        return b"", b""
-    return b"<contact%b>%b</contact>" % (attributes, escaped(uri).encode()), b""
+        return b""
+    return b"<contact%b>%b</contact>" % (attributes, escaped(uri).encode())
 
 
 # --- writing --------------------------------------------------------------------------
@@ -224,8 +194,10 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     f'<presence xmlns="{PIDF}" xmlns:dm="{DATA_MODEL}" xmlns:rpid="{RPID}" entity="'
 ).encode()
+_BEGIN, _END = b'%b%b">' % (_HEAD, ADDRESS), b"</presence>\n"
 
 
-def write(entity: bytes, fragments: Iterable[bytes]) -> bytes:
-    """Write a document about ``entity``, which is escaped, of fragments in their order."""
-    return b'%b%b">%b</presence>\n' % (_HEAD, entity, b"".join(fragments))
+def write(address: bytes, pieces: Iterable[Piece]) -> bytes:
+    """Write a document about whom ``address``, which is escaped, is, in this order."""
+    content = [piece.data for piece in pieces]
+    return b"".join([_BEGIN, *content, _END]).replace(ADDRESS, address)

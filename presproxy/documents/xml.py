@@ -73,11 +73,24 @@ class Tree:
 
 def parse_tree(data: bytes, limits: Limits = STANDARD_LIMITS) -> Tree:
     """Parse as `parse` does, and keep the prefixes."""
+    return parse_plain(plain(data, limits), limits)
+
+
+def plain(data: bytes, limits: Limits = STANDARD_LIMITS) -> bytes:
+    """
+    Give a document in UTF-8 and without a document type declaration.
+
+    What encoding it declares no longer counts after this.  Nothing else was looked at:
+    it may be no document at all.  Raises `MalformedDocument`.
+    """
     if len(data) > limits.octets:
         raise MalformedDocument(f"over {limits.octets} octets")
     data = _in_utf8(data)
-    if b"<!DOCTYPE" in data:
-        data = _without_doctype(data)
+    return _without_doctype(data) if b"<!DOCTYPE" in data else data
+
+
+def parse_plain(data: bytes, limits: Limits = STANDARD_LIMITS) -> Tree:
+    """Parse what `plain` gave; raises `MalformedDocument`."""
     declared: list[tuple[str, str]] = []
     parser = XMLParser(target=_Builder(declared), encoding="utf-8")
     try:
@@ -131,7 +144,7 @@ _AS_UTF8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii", b"utf-16"})
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """Give the document in UTF-8; its own declaration no longer counts after this."""
+    """Give the document in UTF-8, whatever it declares."""
     if data.startswith(_USUAL):
         return data
     if data.startswith(b"\xef\xbb\xbf"):

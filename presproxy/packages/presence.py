@@ -8,7 +8,9 @@ contact is the presentity's own address.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Literal, cast
 from zlib import crc32
 
@@ -17,9 +19,10 @@ from attrs.validators import ge
 from zope.interface import implementer
 
 from presproxy.documents import pidf
-from presproxy.documents.datamodel import Device, Person, merged
+from presproxy.documents.datamodel import Person, merged
 from presproxy.documents.fragments import escaped_attribute
 from presproxy.documents.pidf import PresenceDocument
+from presproxy.documents.pieces import ADDRESS, LAST_TUPLE, Piece, Place
 from presproxy.documents.xml import Limits
 from presproxy.extend.maker import option
 from presproxy.interfaces import Feed, IEventPackage, Material
@@ -29,33 +32,24 @@ from presproxy.model.publication import Publication
 from presproxy.packages.intervals import Intervals
 from presproxy.sip.uri import AddressOfRecord
 
-#: Open tuples come first, those that say nothing of it before closed ones.
-_RANK = {pidf.OPEN: 0, None: 1, pidf.CLOSED: 2}
-
-_CLOSED = b'<tuple id="nobody"><status><basic>closed</basic></status>'
+_CLOSED = b'<tuple id="nobody"><status><basic>closed</basic></status>%b</tuple>'
 #: What is shown where no tuple is published, with and without a contact.
-_NOBODY = pidf.Tuple(
-    b"nobody", pidf.CLOSED, _CLOSED + b"<contact>", b"</contact></tuple>"
-)
-_NOBODY_NOWHERE = pidf.Tuple(b"nobody", pidf.CLOSED, _CLOSED + b"</tuple>")
+_NOBODY = Piece(Place.CLOSED, _CLOSED % (b"<contact>%b</contact>" % ADDRESS))
+_NOBODY_NOWHERE = Piece(Place.CLOSED, _CLOSED % b"")
 
-_Piece = pidf.Tuple | Person | Device
+_place = attrgetter("place")
 
 
 @attrs.frozen
 class PresenceState:
     """
-    The presence of one presentity: what stands in its document, written already.
+    The presence of one presentity: all that stands in its document, in order.
 
     Equal ones give the same bytes.
     """
 
     presentity: AddressOfRecord
-    tuples: Sequence[bytes]
-    notes: Sequence[bytes] = ()
-    persons: Sequence[bytes] = ()
-    devices: Sequence[bytes] = ()
-    others: Sequence[bytes] = ()
+    pieces: Sequence[Piece]
 
 
 @implementer(IEventPackage)
@@ -99,10 +93,7 @@ class PresencePackage(Intervals):
     def parse(self, content_type: str, data: bytes) -> PresenceDocument:
         """Read a published PIDF document; raises `MalformedDocument`."""
         document = pidf.read(data, self.limits, self.contact)
-        if self.busy:
-            persons = tuple(person.saying_busy() for person in document.persons)
-            document = attrs.evolve(document, persons=persons)
-        return document
+        return _saying_busy(document) if self.busy else document
 
     def supersedes(self, document: PresenceDocument, earlier: PresenceDocument) -> bool:
         """
@@ -118,40 +109,16 @@ class PresencePackage(Intervals):
 
         A document always has a tuple: where none is published, nobody is at home.
         """
-        services: list[pidf.Tuple] = []
-        persons: list[Person] = []
-        devices: list[Device] = []
-        notes: list[bytes] = []
-        others: list[bytes] = []
-        for publication in material.publications:
-            document = cast(PresenceDocument, publication.document)
-            services += document.tuples
-            persons += document.persons
-            devices += document.devices
-            notes += document.notes
-            others += document.others
-        if not services:
-            services.append(_NOBODY if self.contact == "address" else _NOBODY_NOWHERE)
-        elif len(services) > 1:
-            services.sort(key=_rank)
-            del services[self.tuples :]
-        if len(persons) > 1:
-            persons = self._chosen(persons)
-        pieces: list[_Piece] = [*services, *persons, *devices]
-        if len({each.id for each in pieces}) < len(pieces):
-            names = iter(_unique(pieces, material.publications))
-            services = [each.named(next(names)) for each in services]
-            persons = [each.named(next(names)) for each in persons]
-            devices = [each.named(next(names)) for each in devices]
-        address = _written(material.presentity)
-        return PresenceState(
-            material.presentity,
-            tuple([each.write(address) for each in services]),
-            tuple(dict.fromkeys(notes)),
-            tuple([each.data for each in persons]),
-            tuple([each.data for each in devices]),
-            tuple(dict.fromkeys(others)),
-        )
+        publications = material.publications
+        if len(publications) == 1:
+            document = cast(PresenceDocument, publications[0].document)
+            if document.is_plain and self._is_enough(document.pieces):
+                return PresenceState(material.presentity, document.pieces)
+        pieces = self._sorted(publications)
+        self._make_one_of_persons(pieces)
+        if len({piece.key for piece in pieces}) < len(pieces):
+            pieces = _told_apart(pieces, publications)
+        return PresenceState(material.presentity, tuple(pieces))
 
     def narrow(self, state: PresenceState, view: View) -> PresenceState:
         """Show all in the full view, and nobody at home in every other."""
@@ -159,41 +126,74 @@ class PresencePackage(Intervals):
 
     def neutral(self, presentity: AddressOfRecord) -> PresenceState:
         """Show what there is without any publication: one closed tuple."""
-        return self.compose(Material(presentity))
+        return PresenceState(presentity, (self._nobody,))
 
     def render(self, state: PresenceState, content_type: str) -> Body:
         """Write the PIDF document, in the order of its schema."""
-        fragments = [
-            *state.tuples,
-            *state.notes,
-            *state.persons,
-            *state.devices,
-            *state.others,
-        ]
-        data = pidf.write(_written(state.presentity), fragments)
-        return Body(pidf.CONTENT_TYPE, data)
+        address = escaped_attribute(state.presentity).encode()
+        return Body(pidf.CONTENT_TYPE, pidf.write(address, state.pieces))
 
-    def _chosen(self, persons: list[Person]) -> list[Person]:
+    @property
+    def _nobody(self) -> Piece:
+        return _NOBODY if self.contact == "address" else _NOBODY_NOWHERE
+
+    def _is_enough(self, pieces: Sequence[Piece]) -> bool:
+        """Say whether there are tuples, but not too many."""
+        if not pieces or pieces[0].place > LAST_TUPLE:
+            return False
+        most = self.tuples
+        return len(pieces) <= most or pieces[most].place > LAST_TUPLE
+
+    def _sorted(self, publications: Iterable[Publication]) -> list[Piece]:
+        """Give the pieces of all, with a tuple at least and as many as wanted."""
+        pieces: list[Piece] = []
+        for publication in publications:
+            pieces += cast(PresenceDocument, publication.document).pieces
+        pieces.sort(key=_place)
+        tuples = bisect_right(pieces, LAST_TUPLE, key=_place)
+        if not tuples:
+            pieces.insert(0, self._nobody)
+        elif tuples > self.tuples:
+            del pieces[self.tuples : tuples]
+        return pieces
+
+    def _make_one_of_persons(self, pieces: list[Piece]) -> None:
         """Make of several publications' persons what the options want."""
-        if self.persons == "all":
-            return persons
-        return [merged(persons) if self.persons == "merged" else persons[0]]
+        persons = [piece for piece in pieces if isinstance(piece, Person)]
+        if len(persons) > 1 and self.persons != "all":
+            begin = bisect_left(pieces, Place.PERSON, key=_place)
+            one = merged(persons) if self.persons == "merged" else persons[0]
+            pieces[begin : begin + len(persons)] = [one]
+
+
+def _saying_busy(document: PresenceDocument) -> PresenceDocument:
+    return PresenceDocument(
+        tuple(
+            piece.saying_busy() if isinstance(piece, Person) else piece
+            for piece in document.pieces
+        )
+    )
 
 
 def _subjects(document: PresenceDocument) -> frozenset[bytes]:
-    return frozenset(each.id for each in document.tuples or document.persons)
+    pieces = document.pieces
+    tuples = frozenset(piece.id for piece in pieces if piece.place <= LAST_TUPLE)
+    return tuples or frozenset(
+        piece.id for piece in pieces if piece.place is Place.PERSON
+    )
 
 
-def _rank(service: pidf.Tuple) -> int:
-    return _RANK[service.basic]
-
-
-def _written(presentity: AddressOfRecord) -> bytes:
-    return escaped_attribute(presentity).encode()
+def _told_apart(
+    pieces: Sequence[Piece], publications: Iterable[Publication]
+) -> list[Piece]:
+    """Give other ids where one is there twice; what has none is shown once."""
+    ids = iter(_unique([piece for piece in pieces if piece.has_id], publications))
+    apart = [piece.named(next(ids)) if piece.has_id else piece for piece in pieces]
+    return list({piece.key: piece for piece in apart}.values())
 
 
 def _unique(
-    pieces: Sequence[_Piece], publications: Iterable[Publication]
+    pieces: Sequence[Piece], publications: Iterable[Publication]
 ) -> list[bytes]:
     """
     Give ids of which no two are the same: XML has one space for all ids of a document.
@@ -205,7 +205,7 @@ def _unique(
     keys: dict[int, str] = {}
     for publication in publications:
         document = cast(PresenceDocument, publication.document)
-        for each in (*document.tuples, *document.persons, *document.devices):
+        for each in document.pieces:
             keys[id(each)] = publication.key
     # A merged person is in nobody's document.
     owners = [keys.get(id(each), "") for each in pieces]

@@ -15,7 +15,8 @@ def persons(*contents: str) -> list[Person]:
             f'<presence xmlns="{PIDF}" xmlns:dm="{DATA_MODEL}" xmlns:rpid="{RPID}"'
             f' xmlns:e="urn:e" entity="sip:alice@example.test">{content}</presence>'
         )
-        found += pidf.read(body.encode()).persons
+        pieces = pidf.read(body.encode()).pieces
+        found += [piece for piece in pieces if isinstance(piece, Person)]
     return found
 
 
@@ -201,7 +202,7 @@ def test_a_device_without_id_is_given_one():
         f'<device xmlns="{DATA_MODEL}"><deviceID>urn:x</deviceID></device></presence>'
     )
 
-    (only,) = pidf.read(body.encode()).devices
+    (only,) = pidf.read(body.encode()).pieces
 
     assert only.data == (
         b'<dm:device id="device"><dm:deviceID>urn:x</dm:deviceID></dm:device>'

@@ -7,10 +7,11 @@ from lxml import etree
 
 from presproxy.documents import pidf
 from presproxy.documents.fragments import DATA_MODEL, PIDF, RPID
+from presproxy.documents.pieces import ADDRESS, Piece, Place
 from presproxy.documents.xml import Limits
 from presproxy.errors import MalformedDocument
 
-ADDRESS = b"sip:alice@example.test"
+ALICE = b"sip:alice@example.test"
 
 
 def presence(content: str) -> bytes:
@@ -26,8 +27,8 @@ def read(content: str, contacts: pidf.Contacts = "published") -> pidf.PresenceDo
 
 def service(content: str, contacts: pidf.Contacts = "published") -> str:
     """Read a tuple, and give what is written within."""
-    (only,) = read(f'<tuple id="t">{content}</tuple>', contacts).tuples
-    written = only.write(ADDRESS).decode()
+    (only,) = read(f'<tuple id="t">{content}</tuple>', contacts).pieces
+    written = only.data.replace(ADDRESS, ALICE).decode()
     assert written.startswith('<tuple id="t">')
     return written.removeprefix('<tuple id="t">').removesuffix("</tuple>")
 
@@ -49,8 +50,8 @@ def why(data: bytes) -> str:
         ),
         (f'<presence xmlns="{PIDF}"/>'.encode(), "presence has no entity"),
         (f'<presence xmlns="{PIDF}" entity=" "/>'.encode(), "presence has no entity"),
-        (presence("<tuple/>"), "tuple 1 has no id"),
-        (presence('<tuple id="a"/><tuple id=""/>'), "tuple 2 has no id"),
+        (presence("<tuple/>"), "a tuple has no id"),
+        (presence('<tuple id="a"/><tuple id=""/>'), "a tuple has no id"),
     ],
     ids=[
         "empty",
@@ -75,26 +76,50 @@ def test_the_limits_are_those_given():
         pidf.read(presence(""), Limits(octets=100))
 
 
-def test_the_entity_is_kept_as_it_was_claimed():
-    assert read("").entity == "pres:alice@example.test"
-
-
-def test_each_kind_of_element_is_told_apart():
-    document = read(
-        '<dm:device id="d"><dm:deviceID>urn:x</dm:deviceID></dm:device><note>n</note>'
+def test_each_element_has_its_place():
+    content = (
+        '<dm:device id="d"><dm:deviceID>urn:x</dm:deviceID></dm:device>'
+        '<tuple id="s"><status><basic>closed</basic></status></tuple><note>n</note>'
         '<e:x/><dm:person id="p"/><tuple id="t"/><e:y/>'
+        '<tuple id="u"><status><basic>open</basic></status></tuple>'
     )
 
-    assert [each.id for each in document.tuples] == [b"t"]
-    assert [each.data for each in document.persons] == [b'<dm:person id="p"/>']
-    assert [each.data for each in document.devices] == [
-        b'<dm:device id="d"><dm:deviceID>urn:x</dm:deviceID></dm:device>'
+    assert [(piece.place, piece.data.decode()) for piece in read(content).pieces] == [
+        (
+            Place.OPEN,
+            '<tuple id="u"><status><basic>open</basic></status></tuple>',
+        ),
+        (Place.UNKNOWN, '<tuple id="t"><status/></tuple>'),
+        (
+            Place.CLOSED,
+            '<tuple id="s"><status><basic>closed</basic></status></tuple>',
+        ),
+        (Place.NOTE, "<note>n</note>"),
+        (Place.PERSON, '<dm:person id="p"/>'),
+        (
+            Place.DEVICE,
+            '<dm:device id="d"><dm:deviceID>urn:x</dm:deviceID></dm:device>',
+        ),
+        (Place.OTHER, '<e:x xmlns:e="urn:e"/>'),
+        (Place.OTHER, '<e:y xmlns:e="urn:e"/>'),
     ]
-    assert document.notes == (b"<note>n</note>",)
-    assert document.others == (
-        b'<e:x xmlns:e="urn:e"/>',
-        b'<e:y xmlns:e="urn:e"/>',
-    )
+
+
+@pytest.mark.parametrize(
+    ("content", "is_plain"),
+    [
+        ("", True),
+        ('<tuple id="a"/><tuple id="b"/><dm:person id="c"/><note>n</note>', True),
+        ('<tuple id="a"/><tuple id="a"/>', False),
+        ('<tuple id="a"/><dm:device id="a"/>', False),
+        ('<dm:person id="a"/><dm:person id="b"/>', False),
+        ("<note>n</note><note>m</note>", True),
+        ("<note>n</note><note>n</note>", False),
+        ("<e:x/><e:x/>", False),
+    ],
+)
+def test_a_document_is_plain_if_nothing_is_in_it_twice(content, is_plain):
+    assert read(content).is_plain is is_plain
 
 
 # --- Status
@@ -134,9 +159,11 @@ def test_each_kind_of_element_is_told_apart():
     ],
 )
 def test_any_text_in_basic_is_read(status, basic, written):
-    (only,) = read(f'<tuple id="t">{status}</tuple>').tuples
+    (only,) = read(f'<tuple id="t">{status}</tuple>').pieces
 
-    assert only.basic == basic
+    assert only.place is {"open": Place.OPEN, "closed": Place.CLOSED}.get(
+        basic, Place.UNKNOWN
+    )
     assert service(status) == (status if written is ... else written)
 
 
@@ -168,10 +195,10 @@ def test_of_what_there_may_be_one_the_first_counts():
 
 
 def test_the_attributes_of_a_tuple_are_kept():
-    (only,) = read('<tuple e:a="&quot;" id=" t&amp; "/>').tuples
+    (only,) = read('<tuple e:a="&quot;" id=" t&amp; "/>').pieces
 
     assert only.id == b"t&amp;"
-    assert only.write(ADDRESS) == (
+    assert only.data == (
         b'<tuple id="t&amp;" xmlns:e="urn:e" e:a="&quot;"><status/></tuple>'
     )
 
@@ -210,35 +237,30 @@ def test_a_sip_contact_becomes_what_is_wanted(contact, contacts, written):
 
 
 def test_a_tuple_is_given_another_id():
-    (only,) = read('<tuple id="t"><note>id="t"</note></tuple>', "address").tuples
+    (only,) = read('<tuple id="t"><note>id="t"</note></tuple>', "address").pieces
 
     named = only.named(b"u")
 
-    assert (named.id, named.basic) == (b"u", None)
-    assert named.write(ADDRESS) == only.write(ADDRESS).replace(b'd="t">', b'd="u">', 1)
+    assert (named.id, named.place) == (b"u", Place.UNKNOWN)
+    assert named.data == only.data.replace(b'd="t">', b'd="u">', 1)
 
 
 # --- Writing
 
 
 def test_a_document_is_written_with_the_three_declarations():
-    data = pidf.write(ADDRESS, [b'<tuple id="t"/>', b"<note/>"])
+    pieces = [
+        Piece(Place.UNKNOWN, b'<tuple id="t"><contact>%b</contact></tuple>' % ADDRESS),
+        Piece(Place.NOTE, b"<note/>"),
+    ]
 
-    assert data.decode() == (
+    assert pidf.write(ALICE, pieces).decode() == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<presence xmlns="{PIDF}" xmlns:dm="{DATA_MODEL}" xmlns:rpid="{RPID}"'
-        ' entity="sip:alice@example.test"><tuple id="t"/><note/></presence>\n'
+        ' entity="sip:alice@example.test">'
+        '<tuple id="t"><contact>sip:alice@example.test</contact></tuple><note/>'
+        "</presence>\n"
     )
-
-
-def parts(document: pidf.PresenceDocument) -> list[bytes]:
-    return [
-        *(each.write(ADDRESS) for each in document.tuples),
-        *document.notes,
-        *(each.data for each in document.persons),
-        *(each.data for each in document.devices),
-        *document.others,
-    ]
 
 
 ELEMENTS = [
@@ -270,10 +292,7 @@ def elements(draw: st.DrawFn, depth: int = 4) -> str:
 def test_what_was_written_is_read_the_same(content, contacts):
     document = read(content, contacts)
 
-    data = pidf.write(ADDRESS, parts(document))
-    again = pidf.read(data, contacts=contacts)
+    data = pidf.write(ALICE, document.pieces)
 
-    assert parts(again) == parts(document)
-    assert again.tuples == document.tuples
-    assert again.persons == document.persons
+    assert pidf.read(data, contacts=contacts) == document
     assert etree.fromstring(data).tag == f"{{{PIDF}}}presence"

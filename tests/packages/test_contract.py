@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from presproxy.documents.pieces import Piece, Place
 from presproxy.interfaces import IEventPackage, Material
 from presproxy.model.decision import View
 from presproxy.model.notice import Body
@@ -42,12 +43,15 @@ class Counting(PresencePackage):
 
     def compose(self, material: Material) -> Any:
         state = super().compose(material)
-        return attrs.evolve(state, notes=(b"<note>%d</note>" % next(self.counter),))
+        note = Piece(Place.NOTE, b"<note>%d</note>" % next(self.counter))
+        return attrs.evolve(state, pieces=(*state.pieces, note))
 
 
 class Telling(PresencePackage):
     def neutral(self, presentity: AddressOfRecord) -> Any:
-        return attrs.evolve(super().neutral(presentity), notes=(b"<note>No</note>",))
+        state = super().neutral(presentity)
+        note = Piece(Place.NOTE, b"<note>No</note>")
+        return attrs.evolve(state, pieces=(*state.pieces, note))
 
 
 class Leaking(PresencePackage):
