@@ -236,3 +236,19 @@ def test_a_guide_names_no_metric_that_is_not_there(page):
     assert {each for each in named if f"``{each}`` (" not in METRICS} <= {
         "presproxy_example"
     }
+
+
+# --- Standards
+
+
+def test_every_document_that_the_code_cites_is_there():
+    page = (DOCS / "reference" / "standards.rst").read_text()
+    named = set(re.findall(r"\b\d{4}\b", page))
+    cited = {
+        number
+        for path in (DOCS.parent / "presproxy").rglob("*.py")
+        for number in re.findall(r"RFC (\d{4})", path.read_text())
+    }
+
+    # Limits of names in DNS are no business of whoever reads that page.
+    assert cited - named <= {"1035"}
