@@ -40,12 +40,24 @@ _SWEEP = 1.0
 #: Seconds after which a contact ACL that failed is asked again.
 _ASK_AGAIN = 30.0
 
-#: Seconds at a stop in which requests that were taken are served, watchers told of what
-#: came of them, and each part ends.  Chosen: below the 10 to 30 seconds after which
-#: supervisors kill, all together.
-_FINISH, _SETTLE, _PART = 5.0, 0.5, 5.0
+#: Seconds between two looks whether watchers have been told.
+_LOOK = 0.02
 
 Stop = Callable[[], Coroutine[Any, Any, None]]
+
+
+@attrs.frozen
+class Patience:
+    """
+    How many seconds a stop waits: for requests that were taken, for watchers to be told of
+    what came of them, and for each part to end.
+
+    Chosen: below the 10 to 30 seconds after which supervisors kill, all together.
+    """
+
+    serving: float = 5.0
+    telling: float = 0.5
+    ending: float = 5.0
 
 
 @attrs.define(eq=False)
@@ -68,6 +80,7 @@ class PresenceServer:
     locations: Locations
     house: House
     loaded: Callable[[], object] = lambda: None
+    patience: Patience = Patience()
     #: The places really listened on, once it is started.
     bound: list[Where] = attrs.field(factory=list, init=False)
     #: Where HTTP is really listened on.
@@ -188,29 +201,31 @@ class PresenceServer:
         """
         Stop: nothing new is taken, what was taken is finished, within limits.
 
-        Subscriptions are not ended: they are kept, and go on after a start.
+        Subscriptions are not ended: they are kept, and go on after a start.  Does nothing
+        the second time.
         """
         self.is_ready = False
-        if self.bound:
-            await self._within(
-                _PART, self.connections.stop_accepting(), "taking no connections"
-            )
-            await self._finish()
+        if self._started and self.bound:
+            served = self.core.finish()
+            ending = self.connections.stop_accepting()
+            await self._within(self.patience.ending, ending, "taking no connections")
+            await self._finish(served)
         await self._stop_all()
 
-    async def _finish(self) -> None:
+    async def _finish(self, served: Deferred[None]) -> None:
         """Serve what was taken; what takes too long is answered 503."""
 
-        async def served() -> None:
-            await self.core.finish()
+        async def serve() -> None:
+            await served
 
-        if not await self._within(_FINISH, served(), "serving what was taken"):
+        in_time = await self._within(self.patience.serving, serve(), "serving the rest")
+        if not in_time:
             self.journal.close()
             self.core.close()
-        until = self.core.ticks() + _SETTLE
+        until = self.core.ticks() + self.patience.telling
         await breath(self.reactor)
         while self._is_telling() and self.core.ticks() < until:
-            await breath(self.reactor, 0.02)
+            await breath(self.reactor, _LOOK)
 
     def _is_telling(self) -> bool:
         return bool(len(self.agent.fanout) or self.core.layer.clients)
@@ -219,7 +234,7 @@ class PresenceServer:
         """Stop what was started, the latest first, whatever goes wrong with one."""
         while self._started:
             name, stop = self._started.pop()
-            await self._within(_PART, stop(), f"stopping {name}")
+            await self._within(self.patience.ending, stop(), f"stopping {name}")
 
     def _within(
         self, seconds: float, coroutine: Coroutine[Any, Any, None], what: str
