@@ -83,6 +83,9 @@ class Framer:
         Raises `StreamBroken`.
         """
         self.keepalives = 0
+        if not self._buffer and self._is_whole(data):
+            self._blanks = b""
+            return [data]
         self._buffer += data
         messages: list[bytes] = []
         try:
@@ -91,6 +94,22 @@ class Framer:
         except StreamBroken as error:
             raise attrs.evolve(error, messages=tuple(messages)) from None
         return messages
+
+    def _is_whole(self, data: bytes) -> bool:
+        """Whether it is one message and nothing else, as most reads give it."""
+        end = data.find(b"\r\n\r\n", 0, self._limits.head + 4)
+        if end <= 0 or data[0] in b"\r\n":
+            return False
+        lengths = _content_length(data, 0, end)
+        if len(lengths) != 1:
+            return False
+        length = lengths[0].strip(b" \t")
+        body = len(data) - end - 4
+        return (
+            length.isdigit()
+            and len(length) < 10
+            and int(length) == body <= self._limits.body
+        )
 
     def _next(self) -> bytes | None:
         if not self._length:
