@@ -151,11 +151,9 @@ class Dialog:
         number = request.cseq.number
         if self.remote_cseq is not None and number < self.remote_cseq:
             raise CSeqTooLow(number, self.remote_cseq)
-        if request.get("contact") is not None:
-            target = _target_of(request)
-            if target != self.target:
-                self.target = target
-                self._head = None
+        if request.get("contact") is not None and not self._has_target(request):
+            self.target = _target_of(request)
+            self._head = None
         self.remote_cseq = number
 
     def head(self, method: str, flow: Flow, contact: str | None = None) -> Head:
@@ -231,6 +229,11 @@ class Dialog:
         ]
         bottom = f" {method}\r\nContact: {contact}\r\n"
         return Head(_bytes(top), _bytes("\r\n".join(lines)), _bytes(bottom))
+
+    def _has_target(self, request: Request) -> bool:
+        """Whether the Contact is the target as it was; mostly it is."""
+        contacts = request.contacts
+        return len(contacts) == 1 and contacts[0].uri == self.target
 
     def _addressed(self) -> tuple[str, Sequence[str]]:
         """Give the Request-URI and the Route values (RFC 3261 §12.2.1.1)."""

@@ -89,6 +89,10 @@ INVITE: Table = {
     (State.CONFIRMED, Happening.OVER): (State.TERMINATED, Do.NOTHING),
 }
 
+# To look these up in their enumerations takes ten times as long before Python 3.12.
+_TRYING, _PROCEEDING, _COMPLETED = State.TRYING, State.PROCEEDING, State.COMPLETED
+_SUCCESS, _RESPOND = Happening.SUCCESS, Do.RESPOND
+
 #: The user agent is expected to come again with credentials.
 _CHALLENGES = frozenset({401, 407})
 
@@ -125,15 +129,17 @@ class Answering:
         if method == "INVITE":
             self.table, self.state = INVITE, State.PROCEEDING
         else:
-            self.table, self.state = NON_INVITE, State.TRYING
+            self.table, self.state = NON_INVITE, _TRYING
         self.response = b""
         self.challenged: int | None = None
         self.interval = self.waited = 0.0
 
     def happen(self, happening: Happening) -> Do:
         """Move on by one happening.  A pair with no row in the table changes nothing."""
-        stay = (self.state, Do.NOTHING)
-        self.state, do = self.table.get((self.state, happening), stay)
+        row = self.table.get((self.state, happening))
+        if row is None:
+            return Do.NOTHING
+        self.state, do = row
         return do
 
     def is_of(self, data: bytes) -> bool:
@@ -201,6 +207,7 @@ class ServerTransactions:
         self, timers: Timers, limit: int, remembered: int, octets: int, tally: Tally
     ) -> None:
         self._timers = timers
+        self._longest = timers.longest
         self._limit = limit
         self._remembered = remembered
         self._octets = octets
@@ -243,8 +250,7 @@ class ServerTransactions:
         now: float,
     ) -> ServerTransaction:
         """Begin to answer a request which came by ``flow``, with responses to ``back``."""
-        until = now + self._timers.longest
-        answering = Answering(key, request.method, back, until)
+        answering = Answering(key, request.method, back, now + self._longest)
         self._open[key] = answering
         return ServerTransaction(request, data, flow, now, answering, self)
 
@@ -268,15 +274,15 @@ class ServerTransactions:
         if status < 200:
             happening = Happening.PROVISIONAL
         elif status < 300:
-            happening = Happening.SUCCESS
+            happening = _SUCCESS
         else:
             happening = Happening.REFUSAL
-        if answering.happen(happening) is not Do.RESPOND:
+        if answering.happen(happening) is not _RESPOND:
             return
         answering.response = response
-        if answering.state is not State.PROCEEDING:
+        if answering.state is not _PROCEEDING:
             del self._open[answering.key]
-            if answering.state is State.COMPLETED and not answering.flow.reliable:
+            if answering.state is _COMPLETED and not answering.flow.reliable:
                 self._remember(answering, now)
         try:
             answering.flow.send(response)
@@ -303,18 +309,18 @@ class ServerTransactions:
             self._forget(answering)
 
     def _remember(self, answering: Answering, now: float) -> None:
-        timers = self._timers
-        answering.until = now + timers.longest
-        old = self._answered.get(answering.key)
+        answered = self._answered
+        answering.until = now + self._longest
+        old = answered.get(answering.key)
         if old is not None:
             self._forget(old)
-        self._answered[answering.key] = answering
+        answered[answering.key] = answering
         self._size += answering.size
-        while len(self._answered) > self._remembered or self._size > self._octets:
-            self._forget(next(iter(self._answered.values())))
+        while self._size > self._octets or len(answered) > self._remembered:
+            self._forget(next(iter(answered.values())))
         if answering.table is INVITE:
-            answering.interval = timers.t1
-            self._queue.put(answering, timers.t1, now)
+            answering.interval = self._timers.t1
+            self._queue.put(answering, self._timers.t1, now)
 
     def _forget(self, answering: Answering) -> None:
         answering.happen(Happening.OVER)
