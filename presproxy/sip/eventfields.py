@@ -11,6 +11,7 @@ from presproxy.errors import MalformedField
 from presproxy.sip import grammar
 from presproxy.sip.fields import parse_seconds
 from presproxy.sip.grammar import Parameters
+from presproxy.sip.remembered import remembered
 
 
 @attrs.frozen
@@ -35,6 +36,7 @@ class Event:
         return self.package if self.id is None else f"{self.package};id={self.id}"
 
 
+@remembered(256)
 def parse_event(text: str) -> Event:
     """Read an Event, or one value of Allow-Events."""
     package, parameters = _read_token("Event", text)

@@ -15,6 +15,7 @@ import attrs
 from presproxy.errors import MalformedField
 from presproxy.sip import grammar
 from presproxy.sip.grammar import Parameters
+from presproxy.sip.remembered import remembered
 from presproxy.sip.uri import AddressOfRecord, address_of_record, parse_host
 
 #: The grammar lets delta-seconds be any run of digits, the text ends them at 2**32 - 1
@@ -27,11 +28,19 @@ CSEQ_END = 2**31
 
 #: What is not closed takes the rest along, so that each sign is looked at once.
 _splitter = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|<[^>]*>?|,', re.DOTALL)
+#: As most user agents write it.
+_usual_via = re.compile(
+    r"SIP/2\.0/([A-Z]+) ([a-z0-9_][a-z0-9_.\-]*)(?::([0-9]{1,5}))?"
+    rf"({grammar.PLAIN_PARAMETERS})?"
+).fullmatch
 _via = re.compile(
     rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
     rf"{grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}+({grammar.HOST})"
     rf"{grammar.LWS}*(?::{grammar.LWS}*([0-9]{{1,5}}){grammar.LWS}*)?(?=;|$)"
 ).match
+_usual_name_addr = re.compile(
+    rf' ?(?:"([^"\\]*)" )?<([^<>\x00-\x20]+)>(?:;tag=({grammar.TOKEN}))?'
+).fullmatch
 #: The display name is a quoted string, or, beyond the tokens of the grammar, whatever
 #: could not be taken for anything else.  Spaces are stripped afterwards: a pattern of
 #: its own for them would make two ways to match one.
@@ -69,6 +78,8 @@ def split_values(value: str) -> list[str]:
 
 def parse_seconds(name: str, text: str) -> int:
     """Read delta-seconds, at most `LONGEST`; ``name`` is the field, for what is raised."""
+    if len(text) < 10 and text.isdecimal() and text.isascii():
+        return int(text)
     text = text.strip(" \t")
     if not text.isdecimal() or not text.isascii():
         raise MalformedField(name, f"no number of seconds: {text[:60]!r}")
@@ -79,7 +90,11 @@ def parse_seconds(name: str, text: str) -> int:
 # --- Via
 
 
-@attrs.frozen
+# Values made for every message are not frozen: that takes three times as long.  Nobody
+# changes them for all that.
+
+
+@attrs.define(unsafe_hash=True)
 class Via:
     """
     One hop (RFC 3261 §20.42).
@@ -101,7 +116,7 @@ class Via:
     @property
     def branch(self) -> str | None:
         """The branch; None from what only knows RFC 2543."""
-        return self.parameter("branch") or None
+        return grammar.find_parameter(self.parameters, "branch") or None
 
     @property
     def received(self) -> str | None:
@@ -112,7 +127,7 @@ class Via:
     @property
     def has_rport(self) -> bool:
         """Whether the response is to go to the source port (RFC 3581 §3)."""
-        return self.parameter("rport") is not None
+        return grammar.find_parameter(self.parameters, "rport") is not None
 
     @property
     def rport(self) -> int | None:
@@ -141,6 +156,19 @@ class Via:
 
 def parse_via(text: str) -> Via:
     """Read one Via value."""
+    match = _usual_via(text)
+    if match is None:
+        return read_any_via(text)
+    transport, host, digits, rest = match.groups()
+    port = None if digits is None else int(digits)
+    parameters = grammar.cut_plain(rest) if rest else ()
+    if parameters is None or (port is not None and port > 65535):
+        return read_any_via(text)
+    return Via("2.0", transport, host, port, parameters)
+
+
+def read_any_via(text: str) -> Via:
+    """Read one Via value however it is written; `parse_via` needs half the time."""
     match = _via(text)
     if match is None or match[1].upper() != "SIP":
         raise MalformedField("Via", f"cannot be read: {text[:60]!r}")
@@ -156,10 +184,43 @@ def parse_via(text: str) -> Via:
     )
 
 
+def stamp_via(text: str, received: str | None, rport: int | None) -> str:
+    """
+    Write where a request came from into the text of a Via.
+
+    Raises `MalformedField` if that cannot be read.
+    """
+    stamped = text
+    if rport is not None:
+        before, found, after = text.partition(";rport")
+        if not found or after[:1] not in ("", ";"):
+            return stamp_any_via(text, received, rport)
+        stamped = f"{before};rport={rport}{after}"
+    lower = text.lower()
+    if (
+        '"' in text
+        or text[-1:] == ";"
+        or "received" in lower
+        or lower.count("rport") != (rport is not None)
+    ):
+        return stamp_any_via(text, received, rport)
+    return stamped if received is None else f"{stamped};received={received}"
+
+
+def stamp_any_via(text: str, received: str | None, rport: int | None) -> str:
+    """As `stamp_via`, which mends the usual text in a fifth of the time."""
+    marks: dict[str, str | None] = {}
+    if received is not None:
+        marks["received"] = received
+    if rport is not None:
+        marks["rport"] = str(rport)
+    return str(parse_via(text).replace(**marks))
+
+
 # --- From, To, Route, Contact
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class NameAddress:
     """
     A URI with a name for people and parameters (RFC 3261 §20.10).
@@ -178,7 +239,7 @@ class NameAddress:
     @property
     def tag(self) -> str | None:
         """The tag; None if there is none, or an empty one."""
-        return self.parameter("tag") or None
+        return grammar.find_parameter(self.parameters, "tag") or None
 
     @property
     def aor(self) -> AddressOfRecord:
@@ -190,7 +251,7 @@ class NameAddress:
         return f"{display}<{self.uri}>{grammar.write_parameters(self.parameters)}"
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Contact(NameAddress):
     """A Contact value, or `WILDCARD`."""
 
@@ -220,17 +281,33 @@ def parse_name_address(name: str, text: str) -> NameAddress:
 
     ``name`` is the field it is in, for what is raised.
     """
-    return NameAddress(*_read_name_address(name, text))
+    return NameAddress(*_cut_name_address(name, text))
 
 
 def parse_contact(text: str) -> Contact:
     """Read one Contact value."""
     if text.strip(" \t") == "*":
         return WILDCARD
-    return Contact(*_read_name_address("Contact", text))
+    return Contact(*_cut_name_address("Contact", text))
 
 
-def _read_name_address(name: str, text: str) -> tuple[str | None, str, Parameters]:
+_NameAddressParts = tuple[str | None, str, Parameters]
+
+
+def _cut_name_address(name: str, text: str) -> _NameAddressParts:
+    match = _usual_name_addr(text)
+    if match is None:
+        return cut_any_name_address(name, text)
+    display, uri, tag = match.groups()
+    return display, uri, () if tag is None else (("tag", tag),)
+
+
+def cut_any_name_address(name: str, text: str) -> _NameAddressParts:
+    """
+    Give the parts of a `NameAddress` however it is written.
+
+    The usual one is read in half the time.
+    """
     text = text.strip(" \t")
     match = _name_addr(text)
     if match is not None:
@@ -252,7 +329,7 @@ def _read_name_address(name: str, text: str) -> tuple[str | None, str, Parameter
 # --- CSeq
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class CSeq:
     """A sequence number and a method (RFC 3261 §20.16)."""
 
@@ -265,6 +342,16 @@ class CSeq:
 
 def parse_cseq(text: str) -> CSeq:
     """Read a CSeq; its number is below 2**31."""
+    text = text.strip(" \t")
+    number, _, method = text.partition(" ")
+    is_usual = number.isdecimal() and method.isalpha() and text.isascii()
+    if is_usual and len(number) < 10:
+        return CSeq(int(number), method)
+    return read_any_cseq(text)
+
+
+def read_any_cseq(text: str) -> CSeq:
+    """Read a CSeq however it is written; the usual one is read in a third of the time."""
     text = text.strip(" \t")
     match = _cseq(text)
     if match is None:
@@ -320,6 +407,7 @@ class MediaRange:
         return f"{self.type}{grammar.write_parameters(self.parameters)}{q}"
 
 
+@remembered(256)
 def parse_media_type(text: str) -> MediaType:
     """Read a Content-Type."""
     return MediaType(*_read_media("Content-Type", text))
@@ -342,18 +430,21 @@ def acceptance(ranges: Iterable[MediaRange], content_type: str) -> float:
     return max(matching, key=lambda each: -each.type.count("*")).q
 
 
-def choose_media_type(accepted: Iterable[str], offered: Sequence[str]) -> str | None:
+def choose_media_type(accepted: Sequence[str], offered: Sequence[str]) -> str | None:
     """
     Choose what to send, of ``offered``, to one who said ``accepted`` in Accept.
 
     The most welcome, and of several as welcome the first offered; None if none is.
     """
+    if len(accepted) == 1 and accepted[0] in offered:
+        return accepted[0]
     ranges = parse_accept(accepted)
     welcome = [acceptance(ranges, each) for each in offered]
     best = max(welcome, default=0.0)
     return offered[welcome.index(best)] if best > 0 else None
 
 
+@remembered(256)
 def _parse_range(text: str) -> MediaRange:
     media, parameters = _read_media("Accept", text)
     q = grammar.find_parameter(parameters, "q")

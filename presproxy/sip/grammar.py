@@ -38,11 +38,14 @@ GEN_VALUE = rf'(?:{QUOTED_STRING}|[^\s;,"<>]*)'
 #: a trailing semicolon, is passed over.
 GENERIC_PARAM = rf"{LWS}*;{LWS}*(?:({TOKEN})(?:{LWS}*={LWS}*({GEN_VALUE}))?)?"
 
+#: Parameters as most user agents write them, without quotes, spaces or escapes.
+PLAIN_PARAMETERS = r';[^\x00-\x20",<>\x7f-\U0010ffff]*'
+
 _is_token = re.compile(TOKEN).fullmatch
 _quoted_pair = re.compile(r"\\(.)", re.DOTALL)
 _to_escape = re.compile(r'(["\\])')
 _parameter = re.compile(GENERIC_PARAM)
-_is_plain = re.compile(r';[^\x00-\x20",<>\x7f-\U0010ffff]*').fullmatch
+_is_plain = re.compile(PLAIN_PARAMETERS).fullmatch
 
 Parameters = tuple[tuple[str, str | None], ...]
 
@@ -77,9 +80,10 @@ def parse_parameters(name: str, text: str) -> Parameters:
     """
     if not text:
         return ()
-    quick = _quick_parameters(text)
-    if quick is not None:
-        return quick
+    if _is_plain(text):
+        plain = cut_plain(text)
+        if plain is not None:
+            return plain
     found: list[tuple[str, str | None]] = []
     position, end = 0, len(text.rstrip(" \t"))
     while position < end:
@@ -92,11 +96,12 @@ def parse_parameters(name: str, text: str) -> Parameters:
     return tuple(found)
 
 
-def _quick_parameters(text: str) -> Parameters | None:
-    # The usual case, in half the time of the pattern: names which are ASCII words, and
-    # nothing quoted or spaced.  None leaves it to the pattern.
-    if not _is_plain(text):
-        return None
+def cut_plain(text: str) -> Parameters | None:
+    """
+    Cut `PLAIN_PARAMETERS` into pairs, in half the time of `parse_parameters`.
+
+    None if a name is no ASCII word: it may be one all the same.
+    """
     found: list[tuple[str, str | None]] = []
     for part in text[1:].split(";"):
         name, equals, value = part.partition("=")
@@ -122,5 +127,7 @@ def find_parameter(parameters: Parameters, name: str) -> str | None:
     """
     for each, value in parameters:
         if each == name or each.lower() == name:
-            return "" if value is None else unquote(value)
+            if value is None:
+                return ""
+            return unquote(value) if value[:1] == '"' else value
     return None

@@ -9,6 +9,7 @@ requests are answered after five fields were looked at, and most responses after
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 
 import attrs
@@ -29,6 +30,7 @@ from presproxy.sip.fields import (
     parse_seconds,
     parse_via,
     split_values,
+    stamp_via,
 )
 from presproxy.sip.head import (
     LARGEST_HEAD,
@@ -95,6 +97,7 @@ class Message:
 
     __slots__ = ("__dict__", "_fields", "_lines", "body")
 
+    #: As they came; what the values are is in ``_fields``.
     _lines: list[str]
     _fields: Fields
     body: bytes
@@ -120,16 +123,17 @@ class Message:
     @property
     def header(self) -> Header:
         """A copy of the header, to be changed: lines in order, names as spelt."""
-        pairs = (line.partition(":") for line in self._lines[1:])
+        names = [line.partition(":")[0].rstrip(" \t") for line in self._lines[1:]]
+        values = {name: iter(lines) for name, lines in self._fields.items()}
         return Header(
-            (name.rstrip(" \t"), value.strip(" \t")) for name, _, value in pairs
+            (name, next(values[canonical(name)]).strip(" \t")) for name in names
         )
 
     @once
     def via(self) -> Via:
         """The topmost Via."""
-        lines = self._fields["via"]
-        values = split_values(lines[0])
+        line = self._fields["via"][0]
+        values = split_values(line)
         if not values:
             raise MalformedField("Via", "is empty")
         return parse_via(values[0])
@@ -137,8 +141,8 @@ class Message:
     @once
     def vias(self) -> list[Via]:
         """All Vias, the topmost first."""
-        below = self.values("via")[1:]
-        return [self.via, *map(parse_via, below)]
+        values = self.values("via")
+        return [self.via, *map(parse_via, values[1:])]
 
     @once
     def from_(self) -> NameAddress:
@@ -248,31 +252,20 @@ class Request(Message):
         Note in the topmost Via where the request came from (RFC 3261 §18.2.1).
 
         ``received`` is written if it is not what the Via says already, or if ``rport``
-        was asked for (RFC 3581 §4); ``rport`` only if it was asked for.  Raises
-        `MalformedField` if the Via cannot be read.
+        was asked for (RFC 3581 §4); ``rport`` only if it was asked for.  Responses will
+        carry it so; ``via`` and ``vias`` stay as they came.  Raises `MalformedField` if
+        the Via cannot be read.
         """
         via = self.via
-        marks: dict[str, str | None] = {}
-        if received is not None and (via.has_rport or via.host.strip("[]") != received):
-            marks["received"] = received
-        if rport is not None and via.has_rport:
-            marks["rport"] = str(rport)
-        if marks:
-            self._set_top_via(via.replace(**marks))
-
-    def _set_top_via(self, via: Via) -> None:
-        self.__dict__["via"] = via
-        self.__dict__.pop("vias", None)
-        value = str(via)
-        if "," in self._fields["via"][0]:
-            below = split_values(self._fields["via"][0])[1:]
-            value = ", ".join([value, *below])
-        self._fields["via"][0] = value
-        for position in range(1, len(self._lines)):
-            name = self._lines[position].partition(":")[0]
-            if canonical(name.rstrip(" \t")) == "via":
-                self._lines[position] = f"{name}: {value}"
-                return
+        if not via.has_rport:
+            rport = None
+            if via.host.strip("[]") == received:
+                received = None
+        if received is None and rport is None:
+            return
+        lines = self._fields["via"]
+        top = split_values(lines[0])[0]
+        lines[0] = lines[0].replace(top, stamp_via(top, received, rport), 1)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
@@ -327,9 +320,10 @@ def _cut_body(data: bytes, begin: int, fields: Fields) -> bytes:
     length = lengths[0].strip(" \t")
     if not length.isdecimal() or not length.isascii():
         raise MalformedHead(f"no Content-Length: {length[:60]!r}")
-    if len(length) > 9 or begin + int(length) > len(data):
+    end = begin + int(length) if len(length) < 10 else sys.maxsize
+    if end > len(data):
         raise MalformedHead("the body is shorter than its Content-Length")
-    return data[begin : begin + int(length)]
+    return data[begin:end]
 
 
 def _request(start: str, lines: list[str], fields: Fields, body: bytes) -> Request:
@@ -339,23 +333,15 @@ def _request(start: str, lines: list[str], fields: Fields, body: bytes) -> Reque
     method, uri, version = match.groups()
     if version != "2.0":
         raise MalformedHead(f"SIP/{version[:60]} is not spoken here", 505)
-    number, _, named = fields["cseq"][0].strip(" \t").partition(" ")
-    if (
-        named != method
-        or len(number) > 9
-        or not (number.isascii() and number.isdecimal())
-    ):
-        _check_cseq(fields["cseq"][0], method)
-    return Request(lines, fields, body, method, uri)
-
-
-def _check_cseq(text: str, method: str) -> None:
     try:
-        cseq = parse_cseq(text)
+        cseq = parse_cseq(fields["cseq"][0])
     except MalformedField as error:
         raise MalformedHead(str(error)) from error
     if cseq.method != method:
         raise MalformedHead("the method in CSeq is not the request's")
+    request = Request(lines, fields, body, method, uri)
+    request.__dict__["cseq"] = cseq
+    return request
 
 
 def _response(start: str, lines: list[str], fields: Fields, body: bytes) -> Response:
@@ -434,14 +420,14 @@ def build_response(
     to = asked["to"][0].strip(" \t")
     if to_tag is not None and status > 100:
         to = _tagged(request, to, to_tag)
-    lines = [f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}"]
-    lines += [f"Via: {via.strip()}" for via in asked["via"]]
-    lines += (
+    lines = [
+        f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}",
+        *[f"Via: {via.strip()}" for via in asked["via"]],
         f"From: {asked['from'][0].strip()}",
         f"To: {to}",
         f"Call-ID: {asked['call-id'][0].strip()}",
         f"CSeq: {asked['cseq'][0].strip()}",
-    )
+    ]
     if content_type is not None:
         fields = (*fields, ("Content-Type", content_type))
     return write_message(lines, fields, body)
@@ -474,9 +460,10 @@ def _tagged(request: Request, text: str, tag: str) -> str:
     except MalformedField:
         # It goes back as it came: whoever wrote it may still know it.
         return text
-    if to.tag is not None:
+    known = to.parameter("tag")
+    if known:
         return text
-    if to.parameter("tag") is None and not text.endswith(";"):
+    if known is None and not text.endswith(";"):
         return f"{text};tag={tag}"
     others = tuple(each for each in to.parameters if each[0].lower() != "tag")
     return str(attrs.evolve(to, parameters=(*others, ("tag", tag))))

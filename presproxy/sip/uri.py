@@ -8,7 +8,6 @@ as they were written.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import NewType
 from urllib.parse import unquote_to_bytes
@@ -18,6 +17,7 @@ import attrs
 from presproxy.errors import MalformedField
 from presproxy.sip import grammar
 from presproxy.sip.grammar import Parameters
+from presproxy.sip.remembered import remembered
 
 #: The canonical public URI of a user: ``sip:alice@example.test`` or ``tel:+4930123``.
 AddressOfRecord = NewType("AddressOfRecord", str)
@@ -37,6 +37,10 @@ _sip_uri = re.compile(
     rf"({grammar.HOST})(?::([0-9]{{1,5}}))?"
     rf"(;{_PARAMETERS})?(?:\?({_HEADERS}))?"
 ).fullmatch
+#: As most are written: nothing to be decoded, a port which is one.
+_CANONICAL = r"sip:([A-Za-z0-9_.+\-]+)@([a-z0-9_][a-z0-9_.\-]*)"
+_is_canonical = re.compile(_CANONICAL).fullmatch
+_usual = re.compile(rf"{_CANONICAL}(?::([0-9]{{1,4}}|[1-5][0-9]{{4}}))?").fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):").match
 _tel = re.compile(rf'(\+?[0-9A-Fa-f*#().\-]+)(;[^{_NEVER}<>"?@]*)?').fullmatch
 _absolute = re.compile(rf'[^{_NEVER}<>"]+').fullmatch
@@ -50,7 +54,7 @@ _three_colons = re.compile(r":::(?=[0-9]+\.[0-9.]+$)")
 _visual = re.compile(r"[().\-]")
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class SipURI:
     """
     A ``sip:`` or ``sips:`` URI (RFC 3261 §19.1.1).
@@ -135,6 +139,15 @@ URI = SipURI | TelURI | AbsoluteURI
 
 def parse_uri(text: str) -> URI:
     """Read a URI; raises `MalformedField`."""
+    match = _usual(text)
+    if match is None:
+        return parse_any_uri(text)
+    user, host, port = match.groups()
+    return SipURI("sip", user, None, host, None if port is None else int(port))
+
+
+def parse_any_uri(text: str) -> URI:
+    """Read a URI however it is written; the usual one is read in half the time."""
     match = _scheme(text)
     if match is None:
         raise _malformed(text)
@@ -285,11 +298,13 @@ def address_of_record(uri: URI | str) -> AddressOfRecord:
     Raises `MalformedField` for what names no user or host of ours or anybody's.
     """
     if isinstance(uri, str):
+        if _is_canonical(uri):
+            return AddressOfRecord(uri)
         return _address_of_text(uri)
     return _address_of_uri(uri)
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def _address_of_text(text: str) -> AddressOfRecord:
     scheme, colon, rest = text.partition(":")
     if "@" in scheme or not colon:
