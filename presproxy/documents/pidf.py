@@ -194,10 +194,11 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     f'<presence xmlns="{PIDF}" xmlns:dm="{DATA_MODEL}" xmlns:rpid="{RPID}" entity="'
 ).encode()
+_data = attrgetter("data")
 _BEGIN, _END = b'%b%b">' % (_HEAD, ADDRESS), b"</presence>\n"
 
 
 def write(address: bytes, pieces: Iterable[Piece]) -> bytes:
     """Write a document about whom ``address``, which is escaped, is, in this order."""
-    content = [piece.data for piece in pieces]
-    return b"".join([_BEGIN, *content, _END]).replace(ADDRESS, address)
+    data = b"".join([_BEGIN, *map(_data, pieces), _END])
+    return data.replace(ADDRESS, address)

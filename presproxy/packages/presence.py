@@ -23,7 +23,8 @@ from presproxy.documents.datamodel import Person, merged
 from presproxy.documents.fragments import escaped_attribute
 from presproxy.documents.pidf import PresenceDocument
 from presproxy.documents.pieces import ADDRESS, LAST_TUPLE, Piece, Place
-from presproxy.documents.xml import Limits
+from presproxy.documents.templates import Templates
+from presproxy.documents.xml import Limits, plain
 from presproxy.extend.maker import option
 from presproxy.interfaces import Feed, IEventPackage, Material
 from presproxy.model.decision import FULL, View
@@ -80,6 +81,9 @@ class PresencePackage(Intervals):
         default=False,
     )
     limits: Limits = attrs.field(init=False, eq=False, repr=False)
+    _documents: Templates[PresenceDocument] = attrs.field(
+        init=False, eq=False, repr=False
+    )
 
     name = "presence"
     produces = (pidf.CONTENT_TYPE,)
@@ -90,10 +94,13 @@ class PresencePackage(Intervals):
     def _limits(self) -> Limits:
         return Limits(octets=self.largest)
 
+    @_documents.default
+    def _templates(self) -> Templates[PresenceDocument]:
+        return Templates(self._read)
+
     def parse(self, content_type: str, data: bytes) -> PresenceDocument:
         """Read a published PIDF document; raises `MalformedDocument`."""
-        document = pidf.read(data, self.limits, self.contact)
-        return _saying_busy(document) if self.busy else document
+        return self._documents.read(plain(data, self.limits))
 
     def supersedes(self, document: PresenceDocument, earlier: PresenceDocument) -> bool:
         """
@@ -137,6 +144,10 @@ class PresencePackage(Intervals):
     def _nobody(self) -> Piece:
         return _NOBODY if self.contact == "address" else _NOBODY_NOWHERE
 
+    def _read(self, data: bytes) -> PresenceDocument:
+        document = pidf.read_plain(data, self.limits, self.contact)
+        return _saying_busy(document) if self.busy else document
+
     def _is_enough(self, pieces: Sequence[Piece]) -> bool:
         """Say whether there are tuples, but not too many."""
         if not pieces or pieces[0].place > LAST_TUPLE:
@@ -175,12 +186,9 @@ def _saying_busy(document: PresenceDocument) -> PresenceDocument:
     )
 
 
-def _subjects(document: PresenceDocument) -> frozenset[bytes]:
-    pieces = document.pieces
-    tuples = frozenset(piece.id for piece in pieces if piece.place <= LAST_TUPLE)
-    return tuples or frozenset(
-        piece.id for piece in pieces if piece.place is Place.PERSON
-    )
+def _subjects(document: PresenceDocument) -> set[bytes]:
+    tuples = {piece.id for piece in document.pieces if piece.place <= LAST_TUPLE}
+    return tuples or {each.id for each in document.pieces if isinstance(each, Person)}
 
 
 def _told_apart(
