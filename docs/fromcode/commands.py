@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from textwrap import indent
 
@@ -10,6 +11,9 @@ from sphinx.application import Sphinx
 
 from fromcode.writing import written_by
 from presproxy.cli.commands import cli
+
+#: How click says that a number is not negative or not zero, which goes without saying.
+_RANGE = re.compile(r"; x>=\d+")
 
 
 def command(name: str) -> str:
@@ -30,7 +34,8 @@ def options(found: click.Command) -> Iterator[tuple[str, str]]:
     for parameter in found.params:
         record = parameter.get_help_record(context)
         if isinstance(parameter, click.Option) and record is not None:
-            yield record
+            written, text = record
+            yield written, _RANGE.sub("", text)
 
 
 def _help(found: click.Command) -> str:
