@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -160,12 +160,19 @@ class Resources:
 
     _packages: Mapping[str, Guard[IEventPackage]]
     _resources: dict[tuple[AddressOfRecord, str], Resource] = attrs.field(factory=dict)
+    #: How many resources each presentity has.
+    _numbers: dict[AddressOfRecord, int] = attrs.field(factory=dict)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(tuple(self._resources.values()))
 
     def __len__(self) -> int:
         return len(self._resources)
+
+    @property
+    def presentities(self) -> Collection[AddressOfRecord]:
+        """All who have any, the longest known first; not to be kept."""
+        return self._numbers.keys()
 
     def serves(self, package: str) -> bool:
         """Whether this package is there."""
@@ -191,6 +198,7 @@ class Resources:
         if resource is None:
             resource = Resource(presentity, self._packages[package])
             self._resources[key] = resource
+            self._numbers[presentity] = self._numbers.get(presentity, 0) + 1
         return resource
 
     def drop_if_empty(self, resource: Resource) -> None:
@@ -198,3 +206,8 @@ class Resources:
         key = (resource.presentity, resource.package.name)
         if resource.is_empty and self._resources.get(key) is resource:
             del self._resources[key]
+            left = self._numbers[resource.presentity] - 1
+            if left:
+                self._numbers[resource.presentity] = left
+            else:
+                del self._numbers[resource.presentity]

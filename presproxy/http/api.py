@@ -79,8 +79,7 @@ class Api:
         resources = self._sight.agent.resources
         return _page(
             request,
-            # As many as there are users: sorting them took four times as long.
-            dict.fromkeys(resource.presentity for resource in resources),
+            resources.presentities,
             lambda aor: shapes.presentity(aor, resources.of(aor)),
         )
 

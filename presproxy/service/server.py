@@ -137,7 +137,7 @@ class PresenceServer:
 
     async def _open_http(self) -> None:
         """Answer who asks for health from the first moment to the last."""
-        door = HttpDoor(self.reactor, self._sight())
+        door = HttpDoor(self.reactor, self.sight())
         self.http_bound = quietly(door.listen, self.plan.configuration.http)
         self._started.append(("HTTP", door.stop))
 
@@ -147,7 +147,8 @@ class PresenceServer:
             listening = self.connections.listen(where)
             self.bound += await quietly(Deferred.fromCoroutine, listening)
 
-    def _sight(self) -> Sight:
+    def sight(self) -> Sight:
+        """Give what the HTTP door sees."""
         return Sight(
             version=__version__,
             domains=self.house.domains,
