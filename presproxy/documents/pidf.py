@@ -47,6 +47,12 @@ _TIMESTAMP = f"{{{PIDF}}}timestamp"
 #: By what ``basic`` means; None is anything else that is said.
 _PLACES = {"open": Place.OPEN, None: Place.UNKNOWN, "closed": Place.CLOSED}
 
+#: What is shown for a word that ``basic`` may not have; for most it is ``closed``, as for
+#: the ``unknown`` that baresip begins with.  Its ``?`` is busy.  To leave ``basic`` out
+#: would be right by the schema, but libpurple never answers a NOTIFY without, and so
+#: loses its subscription.
+_SHOWN = {"?": "open"}
+
 #: What becomes of the contacts of tuples when a document is read: the presentity's
 #: address takes their place, also where there was none; or they stay; or they go.  Only
 #: SIP contacts are touched: a tuple with ``mailto:`` is another service.
@@ -159,6 +165,7 @@ def _read_tuple(element: Element, fragments: Fragments, contacts: Contacts) -> P
 def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, bytes]:
     """Give what ``basic`` means, and the element with nothing but that in ``basic``."""
     basic: str | None = None
+    shown: str | None = None
     others: list[bytes] = []
     for child in status:
         if child.tag != _BASIC:
@@ -166,9 +173,10 @@ def _read_status(status: Element, fragments: Fragments) -> tuple[str | None, byt
         elif basic is None:
             text = (child.text or "").strip(BLANK).lower()
             basic = text if text in _PLACES else None
+            shown = basic or _SHOWN.get(text, "closed")
     inner = b"".join(others)
-    if basic is not None:
-        inner = b"<basic>%b</basic>%b" % (basic.encode(), inner)
+    if shown is not None:
+        inner = b"<basic>%b</basic>%b" % (shown.encode(), inner)
     return basic, written(b"status", fragments.attributes(status), inner)
 
 

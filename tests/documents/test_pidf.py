@@ -140,10 +140,26 @@ def test_a_document_is_plain_if_nothing_is_in_it_twice(content, is_plain):
             "closed",
             "<status><basic>closed</basic></status>",
         ),
-        ("<status><basic>?</basic></status>", None, "<status/>"),
-        ("<status><basic>unknown</basic></status>", None, "<status/>"),
-        ("<status><basic/></status>", None, "<status/>"),
-        ("<status><basic><e:x/>open</basic></status>", None, "<status/>"),
+        (
+            "<status><basic>?</basic></status>",
+            None,
+            "<status><basic>open</basic></status>",
+        ),
+        (
+            "<status><basic>unknown</basic></status>",
+            None,
+            "<status><basic>closed</basic></status>",
+        ),
+        (
+            "<status><basic/></status>",
+            None,
+            "<status><basic>closed</basic></status>",
+        ),
+        (
+            "<status><basic><e:x/>open</basic></status>",
+            None,
+            "<status><basic>closed</basic></status>",
+        ),
         ("<status></status>", None, "<status/>"),
         ("", None, "<status/>"),
         (

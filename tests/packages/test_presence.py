@@ -174,9 +174,10 @@ def test_string_matchers_can_read_what_was_published_with_other_prefixes():
     )
 
 
-def test_a_basic_that_is_neither_open_nor_closed_is_left_out():
+def test_a_basic_that_is_neither_open_nor_closed_is_shown_as_closed():
     assert composed(BARESIP) == (
-        '<tuple id="t4109"><status/><contact>sip:alice@example.test</contact></tuple>'
+        '<tuple id="t4109"><status><basic>closed</basic></status>'
+        "<contact>sip:alice@example.test</contact></tuple>"
         '<dm:person id="p4159"><rpid:activities/></dm:person>'
     )
 
