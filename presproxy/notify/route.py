@@ -162,10 +162,12 @@ def _way_to_watcher(request: Request, flow: Flow, dialog: Dialog) -> Flow | None
     """
     if flow.reliable or dialog.routes:
         return flow
-    if len(request.vias) > 1:
+    if len(request.values("via")) > 1:
         return None
+    if request.via.has_rport:
+        return flow
     target = parse_uri(dialog.target)
-    if request.via.has_rport or not isinstance(target, SipURI):
+    if not isinstance(target, SipURI):
         return flow
     host, port = flow.peer
     if target.host.strip("[]") == host and (target.port or 5060) != port:
