@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
@@ -77,8 +78,16 @@ def _gauges(
     family = GaugeMetricFamily(name, help, labels=labels)
     for sample in samples:
         if callable(sample.source):
-            family.add_metric(_values(sample), sample.source())
+            family.add_metric(_values(sample), _read(sample.source))
     return family
+
+
+def _read(gauge: Callable[[], float]) -> float:
+    """Read a gauge; one that cannot be read, such as a plugin's, hides no other."""
+    try:
+        return float(gauge())
+    except Exception:
+        return math.nan
 
 
 _makers: dict[type, Callable[[str, str, Sequence[str], Iterable[Sample]], Metric]] = {

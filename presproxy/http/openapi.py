@@ -43,6 +43,7 @@ def _or_null(type: str) -> JSON:
 
 _TEXT: JSON = {"type": "string"}
 _NUMBER: JSON = {"type": "integer", "minimum": 0}
+_COUNT: JSON = {"type": "integer", "minimum": 1, "default": 100}
 _MOMENT: JSON = {"type": "string", "format": "date-time"}
 _HANDLING: JSON = {"enum": [each.value for each in Handling]}
 _STATE: JSON = {"enum": ["pending", "active", "terminated"]}
@@ -70,7 +71,7 @@ def _path(name: str, what: str) -> JSON:
 
 _PAGE = (
     _query("from", "The first item, counted from 0.", schema=_NUMBER),
-    _query("count", "The most items; 100 if not given.", schema=_NUMBER),
+    _query("count", "The most items; 100 if not given.", schema=_COUNT),
 )
 _AOR = _path("aor", "An address of record, with or without ``sip:``.")
 _WATCHER = _path("watcher", "The address of record of the watcher.")
@@ -83,7 +84,10 @@ def _answer(status: str, what: str, schema: JSON | None = None) -> dict[str, JSO
     return {status: {"description": what, **content}}
 
 
-_WRONG = _answer("400", "Something cannot be read.", _ref("Error"))
+_WRONG = {
+    **_answer("400", "Something cannot be read.", _ref("Error")),
+    **_answer("default", "It went wrong in another way.", _ref("Error")),
+}
 _AGAIN = _answer("503", "Try again later.", _ref("Error"))
 
 

@@ -43,17 +43,17 @@ class HttpDoor:
         self._reactor = reactor
         self._sight = sight
         self._api = Api(sight)
-        self._site = BoundedSite(
+        self.site = BoundedSite(
             self.app.resource(), reactor, timeout=timeout, connections=connections
         )
         self._ports: list[Any] = []
         sight.metrics.gauge(
-            "http_connections", "HTTP connections open.", lambda: len(self._site.open)
+            "http_connections", "HTTP connections open.", lambda: len(self.site.open)
         )
         sight.metrics.gauge(
             "http_defects",
             "HTTP requests that ended in an error nobody expected.",
-            lambda: self._site.defects,
+            lambda: self.site.defects,
         )
 
     def listen(self, where: Where) -> Where:
@@ -67,7 +67,7 @@ class HttpDoor:
             host, port = address_of(bound)
             places.append(Where("tcp", port, host))
             self._ports.append(
-                self._reactor.adoptStreamPort(bound.fileno(), bound.family, self._site)
+                self._reactor.adoptStreamPort(bound.fileno(), bound.family, self.site)
             )
             # The reactor has a descriptor of its own now.
             bound.close()
@@ -78,7 +78,7 @@ class HttpDoor:
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
-        self._site.close()
+        self.site.close()
 
     @app.route("/healthz", methods=["GET"])
     def healthz(self, request: IRequest) -> bytes:

@@ -129,13 +129,15 @@ class Desk:
 
     def answer(self, request: Message) -> Message | None:
         """Give the last answer to a request."""
-        answers = [
-            each
-            for each in self.messages
-            if each.is_response
-            and (each.branch, each.get("cseq")) == (request.branch, request.get("cseq"))
-        ]
-        return answers[-1] if answers else None
+        for _, data in reversed(self.flow.sent):
+            each = Message.read(data)
+            same = (each.branch, each.get("cseq")) == (
+                request.branch,
+                request.get("cseq"),
+            )
+            if each.is_response and same:
+                return each
+        return None
 
     @property
     def messages(self) -> list[Message]:
