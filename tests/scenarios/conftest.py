@@ -26,6 +26,12 @@ def pytest_runtest_makereport(item, call):
             )
 
 
+@pytest.fixture
+def instances_shown(request):
+    """What has ``folder`` and ``logs()``, and is shown when the test fails."""
+    return request.node.stash.setdefault(_instances, [])
+
+
 @pytest.fixture(scope="module")
 def module_servers(tmp_path_factory):
     """Makes servers that live as long as the module's tests; they must end well."""
@@ -44,15 +50,14 @@ def module_servers(tmp_path_factory):
 
 
 @pytest.fixture
-def servers(request, tmp_path):
+def servers(instances_shown, tmp_path):
     """Makes servers of this test only; ``expected`` names troubles that are no surprise."""
-    started = request.node.stash[_instances] = []
 
     def start(*options, expected="(?!)", **fields):
-        folder = tmp_path / f"server{len(started)}"
+        folder = tmp_path / f"server{len(instances)}"
         folder.mkdir()
         instance = Instance(folder, options, **fields)
-        started.append(instance)
+        instances_shown.append(instance)
         instances.append((instance, re.compile(expected)))
         instance.start()
         return instance
@@ -76,9 +81,9 @@ def shared_server(module_servers):
 
 
 @pytest.fixture
-def server(request, shared_server):
+def server(instances_shown, shared_server):
     """The module's server, looked at after each test."""
-    request.node.stash[_instances] = [shared_server]
+    instances_shown.append(shared_server)
     defects, troubles = shared_server.defects(), shared_server.troubles()
     yield shared_server
     assert shared_server.is_running

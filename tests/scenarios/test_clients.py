@@ -1,0 +1,439 @@
+"""
+The whole flow with clients that others have written: baresip, Linphone, and libpurple.
+
+Each publishes as a user of its own, and each watches all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar
+
+import attrs
+import pytest
+
+from presproxy.auth.users import write_users
+from presproxy.testing.instance import wait_for
+from presproxy.testing.wire import cut
+
+CLIENTS = Path(__file__).parent / "clients"
+
+#: Python with nothing installed: the drivers want only the libraries of the system.
+PYTHON = "python3"
+
+PASSWORD = "wonderland"
+
+#: Seconds that a publication lasts where a client can be told, and until everybody has
+#: seen that it ended: the last refresh, the server's look once a second, some patience.
+EXPIRES = 5
+GONE = EXPIRES + 10
+
+#: Seconds in which a change is seen.
+SEEN = 10
+
+#: Seconds for a client to start, and libpurple waits ten before it subscribes.
+STARTED = 20
+
+
+#: Seconds in which a client reads what was sent to it.
+ONE_READ = 0.05
+
+
+@attrs.define(eq=False)
+class Client:
+    """
+    A client's process, driven by its stdin and read from its output.
+
+    ``words`` are how it calls the states that it can tell apart.
+    """
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+    buddies: tuple[str, ...] = ()
+    words: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def start(cls, folder: Path, server, user: str, transport: str, buddies):
+        raise NotImplementedError
+
+    @classmethod
+    def run(cls, folder: Path, *command: str, **fields):
+        with (folder / "output").open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env={**os.environ, "HOME": str(folder), "TERM": "dumb"},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return cls(folder, process, **fields)
+
+    def say(self, state: str) -> None:
+        """Publish a state."""
+        self.process.stdin.write(f"{state}\n".encode())
+        self.process.stdin.flush()
+
+    def sees(self, buddy: str) -> str:
+        """Say how the client calls the state of somebody now."""
+        raise NotImplementedError
+
+    def logs(self) -> str:
+        return (self.folder / "output").read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def _last(self, pattern: str) -> str:
+        return (re.findall(pattern, self.logs()) or [""])[-1]
+
+
+@attrs.define(eq=False)
+class Baresip(Client):
+    """baresip, driven by its JSON interface."""
+
+    port: int = 0
+    words: ClassVar[dict[str, str]] = {
+        "available": "Online",
+        "offline": "Offline",
+        "busy": "Busy",
+    }
+
+    @classmethod
+    def start(cls, folder, server, user, transport, buddies):
+        port = free_port()
+        (folder / "config").write_text(
+            "sip_listen 127.0.0.1:0\n"
+            "net_interface 127.0.0.1\n"
+            "module_path /usr/lib/baresip/modules\n"
+            "module_tmp account.so\n"
+            "module_app contact.so\n"
+            "module_app menu.so\n"
+            "module_app presence.so\n"
+            "module_app ctrl_tcp.so\n"
+            f"ctrl_tcp_listen 127.0.0.1:{port}\n"
+        )
+        host, sip_port = way_to(server, transport)
+        (folder / "accounts").write_text(
+            f"<sip:{user}@contoso.com;transport={transport}>;auth_pass={PASSWORD}"
+            f';outbound="sip:{host}:{sip_port};transport={transport}"'
+            f";regint=60;pubint={EXPIRES}\n"
+        )
+        (folder / "contacts").write_text(
+            "".join(
+                f'"{each}" <sip:{each}@contoso.com>;presence=p2p\n' for each in buddies
+            )
+        )
+        return cls.run(folder, "baresip", "-4", "-s", "-f", str(folder), port=port)
+
+    def say(self, state):
+        # It publishes by itself before it listens.
+        assert wait_for(lambda: self._ask(f"presence_{STATES[state]}"), SEEN)
+
+    def sees(self, buddy):
+        found = re.search(rf"\x1b\[\d*m(\w+)\x1b\[;m {buddy} ", self._ask("contacts"))
+        return found[1] if found else ""
+
+    def _ask(self, command: str) -> str:
+        data = json.dumps({"command": command, "token": "t"}).encode()
+        answer = b""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5) as stream:
+                stream.sendall(b"%d:%b," % (len(data), data))
+                while b'"token":"t"' not in answer:
+                    more = stream.recv(65535)
+                    if not more:
+                        return ""
+                    answer += more
+        except OSError:
+            return ""
+        return str(json.loads(answer[answer.index(b"{") : -1])["data"]) or " "
+
+
+STATES = {"available": "online", "offline": "offline"}
+
+
+@attrs.define(eq=False)
+class Linphonec(Client):
+    """Linphone's console: it says itself what its friends are."""
+
+    words: ClassVar[dict[str, str]] = {
+        "available": "Online",
+        "offline": "Offline",
+        "busy": "Busy",
+        "away": "Away",
+        "on-the-phone": "On the phone",
+    }
+
+    @classmethod
+    def start(cls, folder, server, user, transport, buddies):
+        path = write_linphonerc(folder, server, user, transport, buddies)
+        return cls.run(folder, "linphonec", "-c", str(path))
+
+    def sees(self, buddy):
+        return self._last(rf'Friend "{buddy}" <sip:{buddy}@contoso.com> is (.+)')
+
+
+@attrs.define(eq=False)
+class Linphone(Client):
+    """liblinphone, which knows activities."""
+
+    words: ClassVar[dict[str, str]] = {
+        state: state
+        for state in ("available", "offline", "busy", "away", "on-the-phone", "meal")
+    }
+
+    @classmethod
+    def start(cls, folder, server, user, transport, buddies):
+        path = write_linphonerc(folder, server, user, transport, buddies)
+        names = [f"sip:{each}@contoso.com" for each in buddies]
+        driver = str(CLIENTS / "linphone_user.py")
+        return cls.run(folder, PYTHON, driver, str(path), *names)
+
+    def sees(self, buddy):
+        return self._last(rf"(?m)^sip:{buddy}@contoso.com (.+)$")
+
+
+@attrs.define(eq=False)
+class Purple(Client):
+    """libpurple's SIMPLE, which is Pidgin's."""
+
+    words: ClassVar[dict[str, str]] = {"available": "available", "offline": "offline"}
+
+    @classmethod
+    def start(cls, folder, server, user, transport, buddies):
+        setting = {
+            "folder": str(folder),
+            "user": f"{user}@contoso.com",
+            "password": PASSWORD,
+            "host": "127.0.0.1",
+            "port": relay_to(way_to(server, transport)),
+            "udp": False,
+            "buddies": [f"sip:{each}@contoso.com" for each in buddies],
+        }
+        driver = str(CLIENTS / "purple_user.py")
+        return cls.run(folder, PYTHON, driver, json.dumps(setting))
+
+    def sees(self, buddy):
+        # A buddy is offline until something else is said.
+        return self._last(rf"(?m)^sip:{buddy}@contoso.com (.+)$") or "offline"
+
+
+def write_linphonerc(folder, server, user, transport, buddies) -> Path:
+    (folder / ".local/share/linphone").mkdir(parents=True)
+    host, port = way_to(server, transport)
+    friends = "".join(
+        f'[friend_{number}]\nurl="{each}" <sip:{each}@contoso.com>\npol=accept\n'
+        "subscribe=1\n"
+        for number, each in enumerate(buddies)
+    )
+    path = folder / "linphonerc"
+    path.write_text(
+        "[sip]\ndefault_proxy=0\nsip_port=-1\nsip_tcp_port=-1\n"
+        "register_only_when_network_is_up=0\nguess_hostname=0\n"
+        "[proxy_0]\n"
+        f"reg_proxy=<sip:{host}:{port};transport={transport}>\n"
+        f"reg_route=<sip:{host}:{port};transport={transport};lr>\n"
+        f"reg_identity=sip:{user}@contoso.com\n"
+        "reg_expires=60\nreg_sendregister=1\n"
+        f"publish=1\npublish_expires={EXPIRES}\n"
+        f"[auth_info_0]\nusername={user}\npasswd={PASSWORD}\nrealm=contoso.com\n"
+        f"{friends}"
+    )
+    return path
+
+
+def relay_to(server) -> int:
+    """
+    Listen for one client of ours, and hand him what the server sends one by one.
+
+    libpurple takes one message each time it reads from a connection, and leaves what came
+    together with it until more comes.
+    """
+    door = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=relay_all, args=(door, server), daemon=True).start()
+    port: int = door.getsockname()[1]
+    return port
+
+
+def relay_all(door: socket.socket, server) -> None:
+    while True:
+        client, _ = door.accept()
+        upstream = socket.create_connection(server)
+        for relay, ends in (
+            (relay_as_it_comes, (client, upstream)),
+            (relay_one_by_one, (upstream, client)),
+        ):
+            threading.Thread(target=relay, args=ends, daemon=True).start()
+
+
+def relay_as_it_comes(source: socket.socket, target: socket.socket) -> None:
+    with source, target, suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+
+
+def relay_one_by_one(source: socket.socket, target: socket.socket) -> None:
+    rest = b""
+    with source, target, suppress(OSError):
+        while data := source.recv(65536):
+            messages, rest = cut(rest + data)
+            for message in messages:
+                target.sendall(message)
+                time.sleep(ONE_READ)
+
+
+def way_to(server, transport: str):
+    return server.udp if transport == "udp" else server.tcp
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port: int = door.getsockname()[1]
+    return port
+
+
+#: Who publishes: the client, and by which transport.
+PUBLISHERS = {
+    "bob-baresip": (Baresip, "tcp"),
+    "bob-linphonec": (Linphonec, "udp"),
+    "bob-linphone": (Linphone, "tcp"),
+    "bob-purple": (Purple, "tcp"),
+}
+WATCHERS = {
+    "alice-baresip": (Baresip, "udp"),
+    "alice-linphonec": (Linphonec, "tcp"),
+    "alice-linphone": (Linphone, "udp"),
+    "alice-purple": (Purple, "tcp"),
+}
+
+#: libpurple answers four challenges that come at once, and leaves the fifth: one PUBLISH
+#: and three SUBSCRIBEs.
+FEW = ("bob-baresip", "bob-linphone", "bob-purple")
+
+pytestmark = pytest.mark.needs(
+    "baresip",
+    "baresip/modules/presence.so",
+    "linphonec",
+    "liblinphone.so.10",
+    "libpurple.so.0",
+    "purple-2/libsimple.so",
+    PYTHON,
+)
+
+
+@pytest.fixture(scope="module")
+def clients_server(module_servers, tmp_path_factory):
+    users = tmp_path_factory.mktemp("users") / "users"
+    names = (*PUBLISHERS, *WATCHERS)
+    write_users(users, {f"{name}@contoso.com": PASSWORD for name in names})
+    return module_servers("--min-expires", "2", "--auth", f"digest:users={users}")
+
+
+@pytest.fixture(scope="module")
+def all_watchers(clients_server, tmp_path_factory):
+    """All products watch all publishers, from the beginning."""
+    started = []
+    try:
+        for name, (product, transport) in WATCHERS.items():
+            folder = tmp_path_factory.mktemp(name)
+            buddies = FEW if product is Purple else tuple(PUBLISHERS)
+            started.append(
+                product.start(folder, clients_server, name, transport, buddies)
+            )
+            started[-1].buddies = buddies
+        wait_until_all_watch(clients_server, started)
+        yield started
+    finally:
+        for each in started:
+            each.kill()
+
+
+def wait_until_all_watch(server, started) -> None:
+    wanted = sum(len(each.buddies) for each in started)
+
+    def active() -> int:
+        found = server.show("subscriptions?count=1000")["items"]
+        return sum(each["state"] == "active" for each in found)
+
+    if not wait_for(lambda: active() >= wanted, STARTED, 0.1):
+        logs = "\n".join(each.logs()[-3000:] for each in started)
+        pytest.fail(f"{active()} of {wanted} subscriptions\n{logs}", pytrace=False)
+
+
+@pytest.fixture
+def watchers(request, instances_shown, clients_server, all_watchers):
+    instances_shown += [clients_server, *all_watchers]
+    return all_watchers
+
+
+@pytest.fixture
+def publisher(instances_shown, clients_server, tmp_path):
+    """Starts a publisher, and ends it."""
+    started = []
+
+    def start(name: str):
+        product, transport = PUBLISHERS[name]
+        client = product.start(tmp_path, clients_server, name, transport, ())
+        started.append(client)
+        instances_shown.append(client)
+        return client
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+def see(watchers, buddy: str, state: str, limit: float = SEEN) -> None:
+    """Wait until all watchers who have a word for a state see it."""
+    for watcher in watchers:
+        word = watcher.words.get(state)
+        if word is not None and buddy in watcher.buddies:
+            happened = wait_for(
+                lambda watcher=watcher, word=word: watcher.sees(buddy) == word,
+                limit,
+                0.1,
+            )
+            name = type(watcher).__name__
+            assert happened, f"{name} sees {watcher.sees(buddy)!r}, not {word!r}"
+
+
+@pytest.mark.parametrize("name", ["bob-baresip", "bob-linphone", "bob-purple"])
+def test_every_watcher_sees_every_change(watchers, publisher, name):
+    bob = publisher(name)
+    see(watchers, name, "available", STARTED)
+
+    for state in ("offline", "available", "offline"):
+        bob.say(state)
+        see(watchers, name, state)
+
+
+def test_every_watcher_sees_the_activities(watchers, publisher):
+    bob = publisher("bob-linphone")
+    see(watchers, "bob-linphone", "available", STARTED)
+
+    for state in ("busy", "away", "on-the-phone", "meal", "available"):
+        bob.say(state)
+        see(watchers, "bob-linphone", state)
+
+
+@pytest.mark.parametrize("name", ["bob-baresip", "bob-linphonec", "bob-linphone"])
+def test_whose_client_is_killed_is_gone_when_the_publication_expires(
+    watchers, publisher, name
+):
+    bob = publisher(name)
+    see(watchers, name, "available", STARTED)
+
+    bob.kill()
+
+    see(watchers, name, "offline", GONE)
