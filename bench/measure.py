@@ -16,7 +16,15 @@ from bench.scenarios import Scenario
 from bench.servers.server import Running, Server, Wanted
 
 #: What the driver counts that a correct server leaves at zero.
-FAULTS = ("failed", "lost", "stale", "out_of_order", "impossible", "wrong_final")
+FAULTS = (
+    "failed",
+    "lost",
+    "stale",
+    "out_of_order",
+    "reused_cseq",
+    "impossible",
+    "wrong_final",
+)
 
 #: What a server need not do, and may: tell a watcher again what he was told before.
 EXTRAS = ("duplicates", "without_state")

@@ -33,7 +33,8 @@ static size_t write_document(char *body, size_t room, const struct house *house,
         "<tuple id=\"t%u\"><status><basic>open</basic></status>"
         "<contact priority=\"0.8\">sip:p%u@%s</contact>"
         "<note>%s%u</note></tuple>\n"
-        "<dm:person id=\"d%u\"><rpid:activities><rpid:%s/></rpid:activities></dm:person>\n"
+        "<dm:person "
+        "id=\"d%u\"><rpid:activities><rpid:%s/></rpid:activities></dm:person>\n"
         "</presence>\n",
         presentity, house->domain, presentity, presentity, house->domain, MARK, number,
         presentity, is_away ? "away" : "on-the-phone");
@@ -46,7 +47,8 @@ bool state_number(struct slice document, uint32_t *number)
     if (found == NULL)
         return false;
     found += sizeof MARK - 1;
-    *number = slice_number((struct slice){found, (size_t)(document.start + document.length - found)});
+    *number = slice_number(
+        (struct slice){found, (size_t)(document.start + document.length - found)});
     return true;
 }
 
@@ -57,8 +59,8 @@ void write_publish(struct writer *writer, const struct house *house, unsigned nu
     char document[1024], uri[160], user[96];
     size_t length = 0;
     if (body == WITH_STATE)
-        length = write_document(document, sizeof document, house, number,
-                                presentity->sent);
+        length =
+            write_document(document, sizeof document, house, number, presentity->sent);
     presentity_user(user, house, number);
     snprintf(uri, sizeof uri, "sip:%s@%s", user, house->domain);
 

@@ -1,6 +1,6 @@
 /*
- * Who acts: presentities that publish and watchers that subscribe, and the requests they
- * write.
+ * Who acts: presentities that publish and watchers that subscribe, and the requests
+ * they write.
  *
  * Every state a presentity publishes carries a number, one more each time, so that
  * whoever is told of a state knows whether it is old, missing or told twice.
@@ -16,15 +16,15 @@
 #include "message.h"
 
 struct presentity {
-    bool is_busy;           /* with a PUBLISH, or a round of NOTIFYs */
-    bool is_answered;       /* the PUBLISH of the round */
-    bool is_watched_round;  /* the round ends when all watchers have seen it */
-    uint32_t sent;          /* number of the latest state sent */
-    uint32_t accepted;      /* of the latest state answered 2xx */
+    bool is_busy;          /* with a PUBLISH, or a round of NOTIFYs */
+    bool is_answered;      /* the PUBLISH of the round */
+    bool is_watched_round; /* the round ends when all watchers have seen it */
+    uint32_t sent;         /* number of the latest state sent */
+    uint32_t accepted;     /* of the latest state answered 2xx */
     uint32_t cseq;
-    unsigned watchers;      /* with a subscription that was answered */
-    unsigned seen;          /* watchers that have seen `sent` */
-    int64_t asked_at;       /* when the operation was due */
+    unsigned watchers; /* with a subscription that was answered */
+    unsigned seen;     /* watchers that have seen `sent` */
+    int64_t asked_at;  /* when the operation was due */
     int64_t sent_at;
     int64_t given_up_at;
     char entity_tag[96];
@@ -33,8 +33,8 @@ struct presentity {
 
 struct subscription {
     unsigned presentity;
-    unsigned use;           /* dialogs this watcher had; part of the Call-ID */
-    bool is_busy;           /* with a SUBSCRIBE: not answered, or not notified yet */
+    unsigned use; /* dialogs this watcher had; part of the Call-ID */
+    bool is_busy; /* with a SUBSCRIBE: not answered, or not notified yet */
     bool wants_answer;
     bool wants_notify;
     bool may_repeat;        /* a state told before: a SUBSCRIBE is answered with one */
@@ -45,21 +45,22 @@ struct subscription {
     uint32_t at_least;      /* what the NOTIFY to come must not be older than */
     uint32_t cseq;          /* of our requests */
     uint32_t notify_cseq;   /* the highest come; 0: none yet */
+    uint32_t notify_branch; /* a hash of the branch of that one */
     uint64_t come;          /* bit n: the NOTIFY with CSeq notify_cseq - n came */
     int64_t asked_at;
     int64_t sent_at;
     int64_t given_up_at;
     char remote_tag[64];
-    char target[128];       /* the server's Contact */
+    char target[128]; /* the server's Contact */
     struct digest digest;
 };
 
 /* What all requests of a run have in common. */
 struct house {
     const char *domain;
-    const char *password;   /* NULL: nobody has one */
-    const char *transport;  /* "UDP" or "TCP" */
-    unsigned run;           /* part of every Call-ID and tag */
+    const char *password;  /* NULL: nobody has one */
+    const char *transport; /* "UDP" or "TCP" */
+    unsigned run;          /* part of every Call-ID and tag */
 };
 
 enum body { WITH_STATE, WITHOUT_STATE };

@@ -44,7 +44,8 @@ static void send_publish(struct run *run, enum operation operation, unsigned act
     transaction_send(&run->transactions, transaction, presentity->sent_at);
 }
 
-void start_publish(struct run *run, enum operation operation, unsigned actor, int64_t due)
+void start_publish(struct run *run, enum operation operation, unsigned actor,
+                   int64_t due)
 {
     struct presentity *presentity = &run->presentities[actor];
     presentity->is_busy = true;
@@ -69,8 +70,8 @@ static void end_publish(struct run *run, struct presentity *presentity, bool is_
 
 static void end_round_if_complete(struct run *run, struct presentity *presentity)
 {
-    if (presentity->is_busy && presentity->is_watched_round && presentity->is_answered &&
-        presentity->seen >= presentity->watchers)
+    if (presentity->is_busy && presentity->is_watched_round &&
+        presentity->is_answered && presentity->seen >= presentity->watchers)
         end_publish(run, presentity, true);
 }
 
@@ -84,7 +85,8 @@ static void publish_answered(struct run *run, struct transaction *transaction,
         end_publish(run, presentity, false);
         return;
     }
-    slice_copy(response->entity_tag, presentity->entity_tag, sizeof presentity->entity_tag);
+    slice_copy(response->entity_tag, presentity->entity_tag,
+               sizeof presentity->entity_tag);
     if (transaction->operation != REFRESH)
         presentity->accepted = presentity->sent;
     presentity->is_answered = true;
@@ -122,7 +124,8 @@ static void begin_dialog(struct subscription *subscription)
     subscription->has_seen = false;
 }
 
-void start_subscribe(struct run *run, enum operation operation, unsigned actor, int64_t due)
+void start_subscribe(struct run *run, enum operation operation, unsigned actor,
+                     int64_t due)
 {
     struct subscription *subscription = &run->subscriptions[actor];
     if (operation != RESUBSCRIBE)
@@ -139,16 +142,19 @@ void start_subscribe(struct run *run, enum operation operation, unsigned actor, 
     send_subscribe(run, operation, actor);
 }
 
-static void end_subscribe(struct run *run, struct subscription *subscription, bool is_good)
+static void end_subscribe(struct run *run, struct subscription *subscription,
+                          bool is_good)
 {
     subscription->is_busy = false;
     subscription->wants_answer = subscription->wants_notify = false;
     finish(run, subscription->asked_at, is_good);
 }
 
-static void end_subscribe_if_complete(struct run *run, struct subscription *subscription)
+static void end_subscribe_if_complete(struct run *run,
+                                      struct subscription *subscription)
 {
-    if (!subscription->is_busy || subscription->wants_answer || subscription->wants_notify)
+    if (!subscription->is_busy || subscription->wants_answer ||
+        subscription->wants_notify)
         return;
     end_subscribe(run, subscription, true);
 }
@@ -230,7 +236,7 @@ static void receive_notify(struct run *run, const struct message *notify,
                            struct subscription *subscription)
 {
     struct presentity *presentity = &run->presentities[subscription->presentity];
-    if (check_cseq(&run->counters, subscription, notify->cseq) == AGAIN)
+    if (check_cseq(&run->counters, subscription, notify) == AGAIN)
         return;
     bool is_news = check_state(&run->counters, subscription, presentity, notify->body);
     if (is_news && !subscription->wants_notify)
@@ -242,7 +248,8 @@ static void receive_notify(struct run *run, const struct message *notify,
     end_round_if_complete(run, presentity);
 }
 
-static void receive_request(struct run *run, const struct message *request, unsigned way)
+static void receive_request(struct run *run, const struct message *request,
+                            unsigned way)
 {
     char answer[2048];
     struct writer writer = writer_into(answer, sizeof answer);
@@ -292,7 +299,8 @@ void give_up_waiting(struct run *run, int64_t now)
 {
     for (unsigned i = 0; i < run->presentity_count; i++) {
         struct presentity *presentity = &run->presentities[i];
-        if (!presentity->is_busy || !presentity->is_answered || now < presentity->given_up_at)
+        if (!presentity->is_busy || !presentity->is_answered ||
+            now < presentity->given_up_at)
             continue;
         run->counters.lost_notifies += presentity->watchers - presentity->seen;
         end_publish(run, presentity, false);

@@ -7,8 +7,10 @@
 
 #include "run.h"
 
-void start_publish(struct run *run, enum operation operation, unsigned actor, int64_t due);
-void start_subscribe(struct run *run, enum operation operation, unsigned actor, int64_t due);
+void start_publish(struct run *run, enum operation operation, unsigned actor,
+                   int64_t due);
+void start_subscribe(struct run *run, enum operation operation, unsigned actor,
+                     int64_t due);
 
 /* Take one message; `context` is the run. */
 void receive(void *context, const char *data, size_t length, unsigned way);

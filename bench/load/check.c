@@ -1,19 +1,34 @@
 #include "check.h"
 
-enum come check_cseq(struct counters *counters, struct subscription *subscription,
-                     uint32_t cseq)
+/* FNV-1a. */
+static uint32_t hash_of(struct slice text)
 {
-    if (subscription->notify_cseq == 0 || cseq > subscription->notify_cseq) {
-        uint32_t step = subscription->notify_cseq == 0 ? 1 : cseq - subscription->notify_cseq;
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < text.length; i++)
+        hash = (hash ^ (unsigned char)text.start[i]) * 16777619u;
+    return hash;
+}
+
+enum come check_cseq(struct counters *counters, struct subscription *subscription,
+                     const struct message *notify)
+{
+    uint32_t highest = subscription->notify_cseq;
+    uint32_t branch = hash_of(notify->branch);
+    if (highest == 0 || notify->cseq > highest) {
+        uint32_t step = highest == 0 ? 1 : notify->cseq - highest;
         subscription->come = (step < 64 ? subscription->come << step : 0) | 1;
-        subscription->notify_cseq = cseq;
+        subscription->notify_cseq = notify->cseq;
+        subscription->notify_branch = branch;
         counters->gaps += step - 1;
         counters->notifies++;
         return FIRST_TIME;
     }
-    uint32_t back = subscription->notify_cseq - cseq;
+    uint32_t back = highest - notify->cseq;
     if (back >= 64 || subscription->come & (UINT64_C(1) << back)) {
-        counters->received_again++;
+        if (back == 0 && branch != subscription->notify_branch)
+            counters->reused++;
+        else
+            counters->received_again++;
         return AGAIN;
     }
     subscription->come |= UINT64_C(1) << back;

@@ -16,8 +16,8 @@ struct digest {
     char nonce[96];
     char opaque[64];
     bool has_quality;
-    uint32_t count;     /* of requests answered with this nonce; 0: no nonce yet */
-    char secret[33];    /* the hash of user, realm and password */
+    uint32_t count;  /* of requests answered with this nonce; 0: no nonce yet */
+    char secret[33]; /* the hash of user, realm and password */
 };
 
 /* Take a challenge; false when it cannot be answered. */

@@ -48,7 +48,8 @@ static void take_line(struct message *message, struct slice line)
     const char *colon = memchr(line.start, ':', line.length);
     if (colon == NULL)
         return;
-    struct slice name = slice_trim((struct slice){line.start, (size_t)(colon - line.start)});
+    struct slice name =
+        slice_trim((struct slice){line.start, (size_t)(colon - line.start)});
     struct slice rest = {colon + 1, (size_t)(line.start + line.length - colon - 1)};
 
     if (has_name(name, "Via", 'v')) {
@@ -91,8 +92,8 @@ static void take_cseq(struct message *message)
 {
     struct slice line = message->cseq_line;
     const char *colon = memchr(line.start, ':', line.length);
-    struct slice value =
-        slice_trim((struct slice){colon + 1, (size_t)(line.start + line.length - colon - 1)});
+    struct slice value = slice_trim(
+        (struct slice){colon + 1, (size_t)(line.start + line.length - colon - 1)});
     message->cseq = slice_number(value);
     const char *space = memchr(value.start, ' ', value.length);
     if (!message->is_request && space != NULL)

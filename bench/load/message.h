@@ -17,17 +17,18 @@ enum { MESSAGE_VIAS = 8 };
 
 struct message {
     bool is_request;
-    int status;             /* of a response */
-    struct slice method;    /* of the request, or of the CSeq of a response */
-    struct slice uri;       /* of a request */
+    int status;          /* of a response */
+    struct slice method; /* of the request, or of the CSeq of a response */
+    struct slice uri;    /* of a request */
     uint32_t cseq;
-    struct slice branch;    /* of the top Via */
+    struct slice branch; /* of the top Via */
     /* Whole lines, with their CRLF, to be copied into a response. */
     struct slice vias[MESSAGE_VIAS];
     size_t via_count;
     struct slice from_line, to_line, call_id_line, cseq_line;
     /* Values. */
-    struct slice from, to, call_id, contact, expires, event, state, entity_tag, if_match;
+    struct slice from, to, call_id, contact, expires, event, state, entity_tag,
+        if_match;
     struct slice challenge; /* WWW-Authenticate or Proxy-Authenticate */
     struct slice content_length;
     struct slice body;

@@ -25,22 +25,28 @@ static const char USAGE[] =
     "      --timeout SECONDS   until an answer is lost             [10]\n"
     "      --drain SECONDS     until the last state is everywhere  [5]\n"
     "  -a, --password WORD     of all users, for Digest\n"
-    "      --sync              waits for a line around what is measured\n"
-    "      --hold              waits for a line at the end\n";
+    "      --sync              waits for a line around what is measured\n";
 
-enum { TIMEOUT = 256, DRAIN, SYNC, HOLD };
+enum { TIMEOUT = 256, DRAIN, SYNC };
 
 static const struct option LONG[] = {
-    {"server", required_argument, NULL, 's'},   {"tcp", no_argument, NULL, 't'},
-    {"ways", required_argument, NULL, 'c'},     {"domain", required_argument, NULL, 'd'},
+    {"server", required_argument, NULL, 's'},
+    {"tcp", no_argument, NULL, 't'},
+    {"ways", required_argument, NULL, 'c'},
+    {"domain", required_argument, NULL, 'd'},
     {"presentities", required_argument, NULL, 'p'},
-    {"watchers", required_argument, NULL, 'w'}, {"window", required_argument, NULL, 'f'},
-    {"rate", required_argument, NULL, 'r'},     {"duration", required_argument, NULL, 'T'},
-    {"limit", required_argument, NULL, 'n'},    {"warmup", required_argument, NULL, 'W'},
+    {"watchers", required_argument, NULL, 'w'},
+    {"window", required_argument, NULL, 'f'},
+    {"rate", required_argument, NULL, 'r'},
+    {"duration", required_argument, NULL, 'T'},
+    {"limit", required_argument, NULL, 'n'},
+    {"warmup", required_argument, NULL, 'W'},
     {"timeout", required_argument, NULL, TIMEOUT},
-    {"drain", required_argument, NULL, DRAIN},  {"password", required_argument, NULL, 'a'},
-    {"sync", no_argument, NULL, SYNC},          {"hold", no_argument, NULL, HOLD},
-    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+    {"drain", required_argument, NULL, DRAIN},
+    {"password", required_argument, NULL, 'a'},
+    {"sync", no_argument, NULL, SYNC},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static void complain(const char *what)
@@ -95,7 +101,6 @@ static void take(struct options *options, int letter, char *value)
     case TIMEOUT: options->timeout = seconds(value); break;
     case DRAIN: options->drain = seconds(value); break;
     case SYNC: options->is_synchronised = true; break;
-    case HOLD: options->is_held = true; break;
     case 'h': fputs(USAGE, stdout); exit(0);
     default: complain("no such option");
     }
@@ -104,13 +109,21 @@ static void take(struct options *options, int letter, char *value)
 struct options options_read(int count, char **words)
 {
     struct options options = {
-        .host = "127.0.0.1", .port = 5060, .domain = "bench.test", .presentities = 1000,
-        .watchers = 1000, .window = 32, .duration = 3, .warmup = 0.5, .timeout = 10,
+        .host = "127.0.0.1",
+        .port = 5060,
+        .domain = "bench.test",
+        .presentities = 1000,
+        .watchers = 1000,
+        .window = 32,
+        .duration = 3,
+        .warmup = 0.5,
+        .timeout = 10,
         .drain = 5,
     };
     int letter;
     opterr = 0;
-    while ((letter = getopt_long(count, words, "s:tc:d:p:w:f:r:T:n:W:a:h", LONG, NULL)) != -1)
+    while ((letter = getopt_long(count, words, "s:tc:d:p:w:f:r:T:n:W:a:h", LONG,
+                                 NULL)) != -1)
         take(&options, letter, optarg);
     if (optind != count - 1)
         complain("one scenario is wanted");

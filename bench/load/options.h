@@ -11,20 +11,19 @@ struct options {
     const char *host;
     uint16_t port;
     bool is_tcp;
-    unsigned ways;          /* sockets or connections */
-    const char *domain;     /* of every user */
+    unsigned ways;      /* sockets or connections */
+    const char *domain; /* of every user */
     unsigned presentities;
-    unsigned watchers;      /* subscriptions, spread over the presentities */
-    unsigned window;        /* operations in flight, of a closed loop */
-    double rate;            /* operations a second, of an open loop; 0: closed */
-    double duration;        /* seconds measured */
-    uint64_t limit;         /* operations measured; 0: no limit */
-    double warmup;          /* seconds of the same before */
-    double timeout;         /* seconds until an answer or a NOTIFY is lost */
-    double drain;           /* seconds the last state may take to reach everybody */
-    const char *password;   /* of every user, to answer a 401 with; NULL: none */
-    bool is_synchronised;   /* waits for a line on stdin around what is measured */
-    bool is_held;           /* waits for a line on stdin at the end, subscriptions alive */
+    unsigned watchers;    /* subscriptions, spread over the presentities */
+    unsigned window;      /* operations in flight, of a closed loop */
+    double rate;          /* operations a second, of an open loop; 0: closed */
+    double duration;      /* seconds measured */
+    uint64_t limit;       /* operations measured; 0: no limit */
+    double warmup;        /* seconds of the same before */
+    double timeout;       /* seconds until an answer or a NOTIFY is lost */
+    double drain;         /* seconds the last state may take to reach everybody */
+    const char *password; /* of every user, to answer a 401 with; NULL: none */
+    bool is_synchronised; /* waits for a line on stdin around what is measured */
 };
 
 /* Read the command line; prints what is wrong with it and exits 2. */

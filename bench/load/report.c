@@ -17,7 +17,8 @@ static void write_statuses(FILE *file, const struct counters *counters)
 }
 
 /* Milliseconds. */
-static void write_latency(FILE *file, const char *name, const struct histogram *histogram)
+static void write_latency(FILE *file, const char *name,
+                          const struct histogram *histogram)
 {
     fprintf(file, "\"%s\": {\"count\": %" PRIu64, name, histogram->count);
     if (histogram->count > 0)
@@ -52,6 +53,7 @@ void report_write(FILE *file, const struct run *run)
         {"stale", counters->stale},
         {"duplicates", counters->duplicates},
         {"out_of_order", counters->out_of_order},
+        {"reused_cseq", counters->reused},
         {"gaps", counters->gaps},
         {"impossible", counters->impossible},
         {"wrong_final", counters->wrong_final},

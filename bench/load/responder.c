@@ -21,15 +21,15 @@ struct subscriber {
     struct sockaddr_in address;
     unsigned presentity;
     unsigned cseq;
-    unsigned next;      /* subscriber of the same presentity, plus one; 0: none */
-    char from[FIELD];   /* as we write it: their To, with our tag */
+    unsigned next;    /* subscriber of the same presentity, plus one; 0: none */
+    char from[FIELD]; /* as we write it: their To, with our tag */
     char to[FIELD];
     char call_id[FIELD];
     char target[FIELD];
 };
 
 struct presentity {
-    unsigned first;     /* subscriber, plus one; 0: none */
+    unsigned first; /* subscriber, plus one; 0: none */
     size_t length;
     char state[STATE];
 };
@@ -57,10 +57,12 @@ static void *grow(void *things, size_t before, size_t count, size_t size)
 /* The presentity that "sip:p17@host" names. */
 static struct presentity *presentity_of(struct slice uri)
 {
-    unsigned number = uri.length > 5 ? slice_number((struct slice){uri.start + 5, uri.length - 5}) : 0;
+    unsigned number = uri.length > 5
+                          ? slice_number((struct slice){uri.start + 5, uri.length - 5})
+                          : 0;
     if (number >= presentity_count) {
-        presentities = grow(presentities, presentity_count, 2 * number + 64,
-                            sizeof *presentities);
+        presentities =
+            grow(presentities, presentity_count, 2 * number + 64, sizeof *presentities);
         presentity_count = 2 * number + 64;
     }
     return &presentities[number];
@@ -109,7 +111,8 @@ static void publish(const struct message *request, const struct sockaddr_in *fro
 {
     struct presentity *presentity = presentity_of(request->uri);
     char fields[128];
-    snprintf(fields, sizeof fields, "SIP-ETag: %lx\r\nExpires: 3600\r\n", ++entity_tags);
+    snprintf(fields, sizeof fields, "SIP-ETag: %lx\r\nExpires: 3600\r\n",
+             ++entity_tags);
     answer(request, from, fields);
     if (request->body.length == 0 || request->body.length > STATE)
         return;
@@ -146,11 +149,12 @@ static unsigned keep(const struct subscriber *subscriber)
     return subscriber_count - 1;
 }
 
-static void answer_subscribe(const struct message *request, const struct sockaddr_in *from,
-                             unsigned number)
+static void answer_subscribe(const struct message *request,
+                             const struct sockaddr_in *from, unsigned number)
 {
     char fields[128];
-    snprintf(fields, sizeof fields, "Contact: <sip:s%u@%s>\r\nExpires: 3600\r\n", number, own);
+    snprintf(fields, sizeof fields, "Contact: <sip:s%u@%s>\r\nExpires: 3600\r\n",
+             number, own);
     answer(request, from, fields);
 }
 
@@ -201,9 +205,10 @@ int main(void)
         struct sockaddr_in from;
         socklen_t length = sizeof from;
         struct message message;
-        ssize_t count = recvfrom(endpoint, data, sizeof data, 0, (struct sockaddr *)&from,
-                                 &length);
-        if (count <= 0 || !message_read(data, (size_t)count, &message) || !message.is_request)
+        ssize_t count =
+            recvfrom(endpoint, data, sizeof data, 0, (struct sockaddr *)&from, &length);
+        if (count <= 0 || !message_read(data, (size_t)count, &message) ||
+            !message.is_request)
             continue;
         if (slice_is(message.method, "PUBLISH"))
             publish(&message, &from);

@@ -9,8 +9,8 @@
 #include "clock.h"
 
 enum {
-    TICK = 50,          /* milliseconds between two looks at the clocks */
-    OPEN_LOOP = 16384,  /* operations in flight, at most, when the rate is given */
+    TICK = 50,         /* milliseconds between two looks at the clocks */
+    OPEN_LOOP = 16384, /* operations in flight, at most, when the rate is given */
 };
 
 static const int64_t SEARCH = SECOND / 4;
@@ -48,7 +48,8 @@ void run_make(struct run *run, const struct options *options)
     unsigned subscriptions = run->watcher_count + run->fetcher_count;
     run->subscriptions = make(subscriptions, sizeof *run->subscriptions);
     for (unsigned i = 0; i < subscriptions; i++)
-        run->subscriptions[i].presentity = i % run->watcher_count % run->presentity_count;
+        run->subscriptions[i].presentity =
+            i % run->watcher_count % run->presentity_count;
     run->next_tick = run->next_search = clock_now();
 }
 
@@ -57,9 +58,9 @@ static bool pick(struct run *run, enum operation operation, unsigned *actor)
 {
     bool is_publish = operation <= ROUND;
     unsigned first = operation == POLL ? run->watcher_count : 0;
-    unsigned count = is_publish           ? run->presentity_count
+    unsigned count = is_publish          ? run->presentity_count
                      : operation == POLL ? run->fetcher_count
-                                          : run->watcher_count;
+                                         : run->watcher_count;
     for (unsigned tried = 0; tried < count; tried++) {
         unsigned number = first + run->cursor[operation]++ % count;
         bool is_busy = is_publish ? run->presentities[number].is_busy
@@ -197,7 +198,8 @@ static unsigned behind(const struct run *run)
     unsigned count = 0;
     for (unsigned i = 0; i < run->watcher_count; i++) {
         const struct subscription *subscription = &run->subscriptions[i];
-        const struct presentity *presentity = &run->presentities[subscription->presentity];
+        const struct presentity *presentity =
+            &run->presentities[subscription->presentity];
         if (subscription->is_active && presentity->accepted > 0 &&
             (!subscription->has_seen || subscription->seen < presentity->accepted))
             count++;

@@ -23,8 +23,8 @@ enum { PATTERN = 16 };
 struct phase {
     enum operation pattern[PATTERN]; /* done in turn */
     unsigned pattern_length;
-    uint64_t limit;                  /* operations; 0: no limit */
-    int64_t duration;                /* 0: no limit */
+    uint64_t limit;   /* operations; 0: no limit */
+    int64_t duration; /* 0: no limit */
     unsigned window;
     double rate;
     bool is_measured;
@@ -33,12 +33,12 @@ struct phase {
 /* What a measured phase came to. */
 struct result {
     uint64_t operations;
-    uint64_t failed;        /* ended without what was asked for */
+    uint64_t failed; /* ended without what was asked for */
     uint64_t notifies;
     int64_t elapsed;
     int64_t own_cpu;
-    struct histogram answers;   /* from the moment an operation was due to its end */
-    struct histogram told;      /* from PUBLISH sent to each NOTIFY with its state */
+    struct histogram answers; /* from the moment an operation was due to its end */
+    struct histogram told;    /* from PUBLISH sent to each NOTIFY with its state */
 };
 
 struct run {
@@ -54,11 +54,11 @@ struct run {
     struct counters counters;
     struct result result;
     const struct phase *phase;
-    uint64_t started;       /* operations of the phase */
+    uint64_t started; /* operations of the phase */
     uint64_t in_flight;
-    unsigned cursor[POLL + 1];  /* who acts next, for each operation */
+    unsigned cursor[POLL + 1]; /* who acts next, for each operation */
     int64_t next_tick;
-    int64_t next_search;    /* for rounds and NOTIFYs that do not end */
+    int64_t next_search; /* for rounds and NOTIFYs that do not end */
 };
 
 void run_make(struct run *run, const struct options *options);

@@ -5,17 +5,19 @@
 #include "clock.h"
 
 static const struct scenario SCENARIOS[] = {
-    {"publish-new", false, false, {PUBLISH_NEW}, 1},
-    {"publish-modify", true, false, {MODIFY}, 1},
-    {"publish-refresh", true, false, {REFRESH}, 1},
-    {"subscribe", true, false, {SUBSCRIBE}, 1},
-    {"resubscribe", true, true, {RESUBSCRIBE}, 1},
-    {"poll", true, false, {POLL}, 1},
-    {"fanout", true, true, {ROUND}, 1},
-    /* Phones refresh more often than people change their state, and polling clients ask
-     * more often than both.  Chosen, not counted anywhere. */
-    {"mixed", true, true,
-     {POLL, MODIFY, RESUBSCRIBE, POLL, REFRESH, RESUBSCRIBE, POLL, MODIFY, REFRESH, POLL},
+    {"publish-new", NOTHING, {PUBLISH_NEW}, 1},
+    {"publish-modify", STATES, {MODIFY}, 1},
+    {"publish-refresh", STATES, {REFRESH}, 1},
+    {"subscribe", STATES, {SUBSCRIBE}, 1},
+    {"poll", STATES, {POLL}, 1},
+    {"resubscribe", WATCHERS, {RESUBSCRIBE}, 1},
+    {"fanout", TOLD, {ROUND}, 1},
+    /* Polling clients ask more often than phones refresh, and those more often than
+     * people change their state.  Chosen, not counted anywhere. */
+    {"mixed",
+     TOLD,
+     {POLL, MODIFY, RESUBSCRIBE, POLL, REFRESH, POLL, MODIFY, RESUBSCRIBE, POLL,
+      REFRESH},
      10},
 };
 
@@ -42,10 +44,12 @@ static void set_up(struct run *run, enum operation operation, uint64_t count)
 void scenario_play(const struct scenario *scenario, struct run *run)
 {
     const struct options *options = &run->options;
-    if (scenario->publishes_first)
+    if (scenario->setting >= STATES)
         set_up(run, PUBLISH_NEW, run->presentity_count);
-    if (scenario->subscribes_first)
+    if (scenario->setting >= WATCHERS)
         set_up(run, SUBSCRIBE, run->watcher_count);
+    if (scenario->setting >= TOLD)
+        set_up(run, ROUND, run->presentity_count);
 
     struct phase phase = {
         .pattern_length = scenario->pattern_length,

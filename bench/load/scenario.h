@@ -3,14 +3,19 @@
 #ifndef SCENARIO_H
 #define SCENARIO_H
 
-#include <stdbool.h>
-
 #include "run.h"
+
+/* What is there before a scenario begins; each has all that stands before it. */
+enum setting {
+    NOTHING,
+    STATES,   /* of every presentity */
+    WATCHERS, /* all of them subscribed */
+    TOLD,     /* all of them, of a change */
+};
 
 struct scenario {
     const char *name;
-    bool publishes_first;   /* a state for every presentity */
-    bool subscribes_first;  /* all watchers */
+    enum setting setting;
     enum operation pattern[PATTERN];
     unsigned pattern_length;
 };

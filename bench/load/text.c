@@ -61,7 +61,8 @@ struct slice slice_inside(struct slice slice, char open, char close)
     if (begin == NULL)
         return nothing;
     begin++;
-    const char *end = memchr(begin, close, (size_t)(slice.start + slice.length - begin));
+    const char *end =
+        memchr(begin, close, (size_t)(slice.start + slice.length - begin));
     return end == NULL ? nothing : (struct slice){begin, (size_t)(end - begin)};
 }
 

@@ -27,7 +27,8 @@ const char *slice_find(struct slice slice, const char *needle);
  * there is none. */
 struct slice slice_parameter(struct slice field, const char *name);
 
-/* What stands between the first `open` and the next `close`; empty when nothing does. */
+/* What stands between the first `open` and the next `close`; empty when nothing does.
+ */
 struct slice slice_inside(struct slice slice, char open, char close);
 
 /* Copy into `room` octets at `target`, cut if need be, and end with a NUL. */

@@ -47,12 +47,12 @@ struct transaction *transaction_open(struct transactions *transactions, unsigned
 void transaction_branch(const struct transactions *transactions,
                         const struct transaction *transaction, char branch[32])
 {
-    snprintf(branch, 32, "z9hG4bK%x.%x",
-             (unsigned)(transaction - transactions->place), transaction->use);
+    snprintf(branch, 32, "z9hG4bK%x.%x", (unsigned)(transaction - transactions->place),
+             transaction->use);
 }
 
-void transaction_send(struct transactions *transactions, struct transaction *transaction,
-                      int64_t now)
+void transaction_send(struct transactions *transactions,
+                      struct transaction *transaction, int64_t now)
 {
     transaction->sent_at = now;
     transaction->interval = transactions->is_reliable ? 0 : T1;
@@ -62,7 +62,8 @@ void transaction_send(struct transactions *transactions, struct transaction *tra
               transaction->length);
 }
 
-void transaction_close(struct transactions *transactions, struct transaction *transaction)
+void transaction_close(struct transactions *transactions,
+                       struct transaction *transaction)
 {
     transaction->is_open = false;
     transactions->free[transactions->free_count++] =

@@ -18,12 +18,12 @@ enum { REQUEST_ROOM = 3072 };
 
 struct transaction {
     bool is_open;
-    unsigned use;       /* how often this place was used */
+    unsigned use; /* how often this place was used */
     unsigned way;
-    int operation;      /* what is done by it, and by whom: the caller's words */
+    int operation; /* what is done by it, and by whom: the caller's words */
     unsigned actor;
     int64_t sent_at, again_at, given_up_at;
-    int64_t interval;   /* until it is sent once more; 0: never, TCP is reliable */
+    int64_t interval; /* until it is sent once more; 0: never, TCP is reliable */
     size_t length;
     char request[REQUEST_ROOM];
 };
@@ -33,7 +33,7 @@ struct transactions {
     bool is_reliable;
     int64_t timeout;
     unsigned places;
-    unsigned used_up_to;    /* places beyond were never used */
+    unsigned used_up_to; /* places beyond were never used */
     unsigned free_count;
     unsigned *free;
     struct transaction *place;
@@ -47,8 +47,8 @@ void transactions_make(struct transactions *transactions, struct wire *wire,
 struct transaction *transaction_open(struct transactions *transactions, unsigned way);
 void transaction_branch(const struct transactions *transactions,
                         const struct transaction *transaction, char branch[32]);
-void transaction_send(struct transactions *transactions, struct transaction *transaction,
-                      int64_t now);
+void transaction_send(struct transactions *transactions,
+                      struct transaction *transaction, int64_t now);
 void transaction_close(struct transactions *transactions,
                        struct transaction *transaction);
 

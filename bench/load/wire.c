@@ -23,7 +23,8 @@ enum {
 struct way {
     int socket;
     char name[32];
-    /* Of a connection: what came and is no whole message yet, and what waits to leave. */
+    /* Of a connection: what came and is no whole message yet, and what waits to leave.
+     */
     char *came;
     size_t came_length;
     char *leaving;
@@ -45,7 +46,8 @@ static void fail(const char *what)
     exit(1);
 }
 
-static void open_way(struct wire *wire, unsigned number, const struct sockaddr_in *server)
+static void open_way(struct wire *wire, unsigned number,
+                     const struct sockaddr_in *server)
 {
     struct way *way = &wire->way[number];
     int size = SOCKET_BUFFER, on = 1;
@@ -154,7 +156,8 @@ void wire_send(struct wire *wire, unsigned number, const char *data, size_t leng
     if (!wire->is_tcp)
         wire->unsent++;
     else if (sent >= 0 || errno == EAGAIN)
-        keep(wire, number, data + (sent > 0 ? sent : 0), length - (sent > 0 ? (size_t)sent : 0));
+        keep(wire, number, data + (sent > 0 ? sent : 0),
+             length - (sent > 0 ? (size_t)sent : 0));
     else
         wire->is_broken = true;
 }
@@ -162,8 +165,8 @@ void wire_send(struct wire *wire, unsigned number, const char *data, size_t leng
 static void send_kept(struct wire *wire, unsigned number)
 {
     struct way *way = &wire->way[number];
-    ssize_t sent =
-        send(way->socket, way->leaving, way->leaving_length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = send(way->socket, way->leaving, way->leaving_length,
+                        MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent <= 0)
         return;
     way->leaving_length -= (size_t)sent;
@@ -177,7 +180,8 @@ static void read_datagrams(struct wire *wire, unsigned number, wire_receive *rec
 {
     static char data[LARGEST];
     for (int i = 0; i < AT_ONCE; i++) {
-        ssize_t length = recv(wire->way[number].socket, data, sizeof data, MSG_DONTWAIT);
+        ssize_t length =
+            recv(wire->way[number].socket, data, sizeof data, MSG_DONTWAIT);
         if (length < 0)
             return; /* nothing more, or nobody listened to what was sent */
         receive(context, data, (size_t)length, number);
@@ -214,7 +218,8 @@ static void read_stream(struct wire *wire, unsigned number, wire_receive *receiv
     memmove(way->came, way->came + read, way->came_length);
 }
 
-void wire_wait(struct wire *wire, int milliseconds, wire_receive *receive, void *context)
+void wire_wait(struct wire *wire, int milliseconds, wire_receive *receive,
+               void *context)
 {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(wire->epoll, events, EVENTS, milliseconds);

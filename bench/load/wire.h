@@ -23,7 +23,8 @@ void wire_close(struct wire *wire);
 void wire_send(struct wire *wire, unsigned way, const char *data, size_t length);
 
 /* Wait for up to `milliseconds`, and hand over all that has come. */
-void wire_wait(struct wire *wire, int milliseconds, wire_receive *receive, void *context);
+void wire_wait(struct wire *wire, int milliseconds, wire_receive *receive,
+               void *context);
 
 /* Our own address and port on `way`, as in "127.0.0.1:40001". */
 const char *wire_name(const struct wire *wire, unsigned way);
