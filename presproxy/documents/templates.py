@@ -9,7 +9,8 @@ them is in memory once.
 
 A word is whatever any other could stand for, as far as a reader can tell: the whole text
 between two tags, or an ``id``, without references and without white space at its ends.
-``open`` and ``closed`` are none, nor is the scheme of a SIP contact.
+``open``, ``closed`` and ``?`` are none, as they mean something in ``basic``, nor is the
+scheme of a SIP contact.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _MOST = 256
 
 # Each begins with a literal, as the search for one is fast; then comes the word.
 _TEXT = re.compile(
-    rb"(>(?![\x00-\x20<])(?:sips?:|pres:)?)(?!(?i:sips?:|pres:|(?:open|closed)<))"
+    rb"(>(?![\x00-\x20<])(?:sips?:|pres:)?)(?!(?i:sips?:|pres:|(?:open|closed|\?)<))"
     rb"([^\x00-\x1f<>&]++)(?=<)(?<! )"
 )
 _ID = re.compile(

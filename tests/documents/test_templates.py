@@ -95,6 +95,7 @@ def test_single_quotes_elsewhere_do_not_matter():
     [
         ("<basic>open</basic>", "<basic>closed</basic>"),
         ("<basic>what</basic>", "<basic>Open</basic>"),
+        ("<basic>what</basic>", "<basic>?</basic>"),
         ("<basic>what</basic>", "<basic> open </basic>"),
         ("<basic>op&#101;n</basic>", "<basic>xy&#101;n</basic>"),
         ("<contact>sip:a@b</contact>", "<contact>tel:1</contact>"),
@@ -159,7 +160,21 @@ def test_long_documents_are_not_remembered():
 # --- Any document
 
 PARTS = [
-    *("open", "Closed", "op", "en", "sip:", "SIP:", "tel:", "a", "b c", "ü", "%b", "1"),
+    *(
+        "open",
+        "Closed",
+        "?",
+        "op",
+        "en",
+        "sip:",
+        "SIP:",
+        "tel:",
+        "a",
+        "b c",
+        "ü",
+        "%b",
+        "1",
+    ),
     *(" ", "\n", "\u00a0", "\x7f", ">", '"', "'", "]]", "--", ";", "&amp;", "&#101;"),
     *(
         "\ufffe",
