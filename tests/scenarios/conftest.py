@@ -8,6 +8,7 @@ import pytest
 
 from presproxy.testing.instance import Instance
 from presproxy.testing.peer import Peer
+from presproxy.testing.wire import fresh
 
 _instances = pytest.StashKey()
 
@@ -88,6 +89,18 @@ def server(instances_shown, shared_server):
     yield shared_server
     assert shared_server.is_running
     assert (shared_server.defects(), shared_server.troubles()) == (defects, troubles)
+
+
+@pytest.fixture(params=["udp", "tcp"])
+def alice(request, server, peers):
+    """A user by either transport."""
+    return peers(server, f"{fresh('alice')}@contoso.com", request.param)
+
+
+@pytest.fixture
+def bob(server, peers):
+    """Another user."""
+    return peers(server, f"{fresh('bob')}@contoso.com")
 
 
 @pytest.fixture
