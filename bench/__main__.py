@@ -53,7 +53,7 @@ _FULL = Size(3, 3.0, 1.0, 100_000, 35.0, 2_000, 10_000)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for; the status is 1 when nothing could be."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     size = _size_of(asked)
     names = asked.only or ([one.name for one in QUICK_SCENARIOS] if asked.quick else [])
     peers = asked.peers or (list(QUICK_SERVERS) if asked.quick else [])
@@ -198,7 +198,8 @@ def _cores(text: str) -> tuple[int, int]:
     return int(server), int(load)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Give what reads the command line."""
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
     add = parser.add_argument
     scenarios = [scenario.name for scenario in SCENARIOS]

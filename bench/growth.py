@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import attrs
 
@@ -20,13 +21,25 @@ class NotAllCame(Exception):
 
 
 @attrs.frozen
+class Weight:
+    """Octets."""
+
+    memory: float
+    files: float
+
+
+@attrs.frozen
 class Growth:
-    """Octets each of ``count`` took, and the whole server before any came."""
+    """
+    Octets that each of ``count`` took, in memory and in files.
+
+    ``idle`` is the whole server before any came.
+    """
 
     count: int
     idle: int
-    publication: float
-    subscription: float
+    publication: Weight
+    subscription: Weight
 
 
 def measure_growth(server: Server, bench: Bench, count: int, rest: float) -> Growth:
@@ -37,20 +50,21 @@ def measure_growth(server: Server, bench: Bench, count: int, rest: float) -> Gro
     is not counted, as many fetches go before, and ``rest`` seconds pass until it is free
     to be used again.
     """
-    idle, publications = _grow(server, bench, count, rest, _publish(count))
-    _, subscriptions = _grow(server, bench, count, rest, _subscribe(count))
-    return Growth(count, idle, publications / count, subscriptions / count)
+    idle, publication = _grow(server, bench, count, rest, _publish(count))
+    _, subscription = _grow(server, bench, count, rest, _subscribe(count))
+    return Growth(count, idle, publication, subscription)
 
 
 def _grow(
     server: Server, bench: Bench, count: int, rest: float, load: list[str]
-) -> tuple[int, int]:
-    seen: dict[str, int] = {}
-    with fresh(server, bench.cores.server, Wanted()) as (running, _):
+) -> tuple[int, Weight]:
+    seen: list[tuple[int, int]] = []
+    with fresh(server, bench.cores.server, Wanted()) as (running, folder):
         idle = memory_of(running.process.pid)
 
         def look(word: str) -> None:
-            seen[word] = memory_of(running.process.pid)
+            files = size_of(server.place(folder))
+            seen.append((memory_of(running.process.pid), files))
 
         where = ["--server", f"127.0.0.1:{running.port}", "--warmup", "0"]
         Run(bench.driver, bench.cores.load, lambda word: None).play(
@@ -60,7 +74,16 @@ def _grow(
         counted = Run(bench.driver, bench.cores.load, look).play([*where, *load])
     if counted["operations"] != count:
         raise NotAllCame(f"only {counted['operations']} of {count} came")
-    return idle, seen["end"] - seen["begin"]
+    before, after = seen
+    memory, files = (
+        (late - early) / count for early, late in zip(before, after, strict=True)
+    )
+    return idle, Weight(memory, files)
+
+
+def size_of(folder: Path) -> int:
+    """Give the octets of all files below ``folder``."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 _FOREVER = ("--duration", "100000")

@@ -102,19 +102,14 @@ def _rates(report: Report) -> Iterator[str]:
 def _growth(report: Report) -> Iterator[str]:
     if not report.growth:
         return
-    yield "## Memory"
+    yield "## Octets of memory, and in files"
     yield ""
     yield from _head(["", "idle", "a publication", "a subscription", "of each"])
     for name, grown in report.growth.items():
-        yield _row(
-            [
-                name,
-                f"{grown.idle / 2**20:.0f} MB",
-                f"{grown.publication:,.0f} octets",
-                f"{grown.subscription:,.0f} octets",
-                f"{grown.count:,}",
-            ]
-        )
+        idle, count = f"{grown.idle / 2**20:.0f} MB", f"{grown.count:,}"
+        weights = (grown.publication, grown.subscription)
+        cells = [f"{weight.memory:,.0f} / {weight.files:,.0f}" for weight in weights]
+        yield _row([name, idle, *cells, count])
 
 
 def _restarts(report: Report) -> Iterator[str]:

@@ -36,6 +36,10 @@ class Database(ABC):
     def start(self, folder: Path, core: int) -> tuple[Helpers, str]:
         """Make or open the database; give its processes and its URL."""
 
+    def place(self, folder: Path) -> Path:
+        """Say where its files are: in ``folder``, unless it says otherwise."""
+        return folder
+
     def clean(self, folder: Path) -> None:  # noqa: B027  # most have nothing to do
         """Put away what lies outside ``folder``, and end what runs."""
 
@@ -98,7 +102,7 @@ class SqliteDatabase(Database):
 
     def start(self, folder: Path, core: int) -> tuple[Helpers, str]:
         """Make the file."""
-        path = self._place(folder) / "kamailio.sqlite"
+        path = self.place(folder) / "kamailio.sqlite"
         if not path.exists():
             with sqlite3.connect(path) as database:
                 database.execute("PRAGMA journal_mode = WAL")
@@ -106,17 +110,18 @@ class SqliteDatabase(Database):
                     database.executescript((SCHEMAS / "db_sqlite" / table).read_text())
         return [], f"sqlite:///{path}"
 
-    def clean(self, folder: Path) -> None:
-        """Remove the file in memory."""
-        if self._in_memory:
-            shutil.rmtree(self._place(folder), ignore_errors=True)
-
-    def _place(self, folder: Path) -> Path:
+    def place(self, folder: Path) -> Path:
+        """Give the folder of the file, in memory when that is wanted."""
         if not self._in_memory:
             return folder
         place = Path("/dev/shm") / f"presproxy-bench-{folder.name}"
         place.mkdir(exist_ok=True)
         return place
+
+    def clean(self, folder: Path) -> None:
+        """Remove the file in memory."""
+        if self._in_memory:
+            shutil.rmtree(self.place(folder), ignore_errors=True)
 
 
 def missing_schema(path: Path) -> str | None:

@@ -81,6 +81,10 @@ class Kamailio(Server):
         wait_until_it_answers(process, port, wanted.transport, log)
         return Running(port, process, helpers)
 
+    def place(self, folder: Path) -> Path:
+        """Say where its database keeps its files."""
+        return self.database.place(folder)
+
     def clean(self, folder: Path) -> None:
         """End the database."""
         self.database.clean(folder)

@@ -63,6 +63,10 @@ class PostgresDatabase(Database):
         url = f"postgres://{_USER}@{LOOPBACK}:{cluster.port}/{_USER}"
         return [cluster.process], url
 
+    def place(self, folder: Path) -> Path:
+        """Give the folder of the cluster."""
+        return self._clusters[folder].folder
+
     def clean(self, folder: Path) -> None:
         """End the cluster of ``folder`` and remove it."""
         cluster = self._clusters.pop(folder, None)

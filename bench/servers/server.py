@@ -90,6 +90,10 @@ class Server(ABC):
         An empty folder is a new server; one that was used before, the same again.
         """
 
+    def place(self, folder: Path) -> Path:
+        """Say where the files of its state are: in ``folder``, unless it says otherwise."""
+        return folder
+
     def clean(self, folder: Path) -> None:  # noqa: B027  # most have nothing to do
         """Put away what lies outside ``folder``, and end the helpers."""
 

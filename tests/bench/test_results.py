@@ -1,0 +1,220 @@
+"""What becomes of measurements: medians, ratios, and tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import main, parser
+from bench.markdown import write_markdown
+from bench.measure import Measurement
+from bench.processes import cpu_of, memory_of, stop, tree
+from bench.results import Report, Skipped, summarise
+from bench.scenarios import SCENARIOS
+from bench.servers import SERVERS
+
+PUBLISH = SCENARIOS[0]
+
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.rst"
+
+SERVER = {server.name: server for server in SERVERS}
+
+GOOD = {
+    "failed": 0,
+    "lost": 0,
+    "stale": 0,
+    "out_of_order": 0,
+    "reused_cseq": 0,
+    "impossible": 0,
+    "wrong_final": 0,
+    "duplicates": 0,
+    "without_state": 0,
+    "retransmissions_sent": 0,
+    "retransmissions_received": 0,
+    "operations": 100,
+    "notifies": 0,
+    "seconds": 2.0,
+    "own_cpu": 0.001,
+    "latency": {
+        "operation": {"count": 100, "p50": 1.0, "p99": 2.0, "max": 3.0},
+        "notify": {"count": 0},
+    },
+}
+
+
+def result_of(name, *costs, **counted):
+    runs = [Measurement(cost, cost / 2, {**GOOD, **counted}) for cost in costs]
+    return summarise(PUBLISH, SERVER[name], runs)
+
+
+@pytest.fixture
+def make_report():
+    def make_report(*results):
+        return Report(
+            machine={"cores": "2"},
+            versions={"presproxy": "1"},
+            settings={"runs": 3, "seconds": 1.0},
+            servers=SERVERS,
+            scenarios=[PUBLISH],
+            results=list(results),
+        )
+
+    return make_report
+
+
+def test_a_result_is_the_median_of_its_runs():
+    result = result_of("presproxy", 30.0, 10.0, 20.0)
+
+    assert (result.cost, result.helped) == (20.0, 10.0)
+    assert result.costs == (30.0, 10.0, 20.0)
+    assert (result.rate, result.driver) == (50.0, 10.0)
+    assert result.latency == {"operation": {"p50": 1.0, "p99": 2.0, "max": 3.0}}
+
+
+def test_faults_of_all_runs_are_added():
+    result = result_of("presproxy", 1.0, 1.0, stale=3, duplicates=1)
+
+    assert result.faults == {"stale": 6}
+    assert result.extras == {"duplicates": 2}
+
+
+def test_each_kind_is_held_against_the_cheapest_of_its_kind(make_report):
+    report = make_report(
+        result_of("presproxy", 60.0),
+        result_of("presproxy-memory", 30.0),
+        result_of("kamailio-memory", 40.0),
+        result_of("kamailio-tmpfs", 20.0),
+        result_of("kamailio-sqlite", 120.0),
+    )
+
+    assert report.ratios(PUBLISH.name) == {
+        "both durable": 0.5,
+        "both in memory": 1.5,
+        "durable to in memory": 3.0,
+    }
+
+
+def test_who_loses_things_is_no_measure(make_report):
+    report = make_report(
+        result_of("presproxy", 60.0),
+        result_of("kamailio-sqlite", 10.0, lost=1),
+        result_of("kamailio-postgresql", 120.0),
+    )
+
+    assert report.ratios(PUBLISH.name) == {"both durable": 0.5}
+
+
+def test_the_table_shows_what_was_measured_and_what_was_not(make_report):
+    report = make_report(
+        result_of("presproxy", 60.0, 61.0, 62.0),
+        result_of("kamailio-sqlite", 1234.0, lost=1),
+    )
+    report.skipped.append(Skipped("kamailio-memory", "kamailio is not installed"))
+
+    text = write_markdown(report)
+
+    assert "| 61 (60–62) |" in text
+    assert "| 1,234 ! |" in text
+    assert "- publish-modify, kamailio-sqlite: lost 1" in text
+    assert "- kamailio-memory: kamailio is not installed" in text
+
+
+def test_a_tree_is_measured_with_its_children_and_ended_with_them():
+    burn = "import time\nwhile time.process_time() < 0.05: pass"
+    code = (
+        "import subprocess, sys, time\n"
+        f"subprocess.run([sys.executable, '-c', {burn!r}])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])\n"
+        "print(flush=True)\n"
+        "time.sleep(99)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    family = list(tree(process.pid))
+
+    used, held = cpu_of(process.pid), memory_of(process.pid)
+    stop(process, hard=True)
+
+    assert len(family) == 2
+    assert used >= 0.05
+    assert held > 1 << 20
+    assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in family)
+
+
+@pytest.mark.needs("cc", "make", "taskset")
+def test_a_run_measures_presproxy_and_the_responder_and_says_what_it_skips(
+    tmp_path, capsys
+):
+    path = tmp_path / "bench.json"
+
+    status = main(
+        [
+            *("--quick", "--seconds", "0.2"),
+            *("--only", "publish-modify,fanout-4,publish-tcp"),
+            *("--peers", "presproxy,responder"),
+            *("--json", str(path)),
+        ]
+    )
+
+    found = json.loads(path.read_text())
+    measured = {(one["scenario"], one["server"]): one for one in found["results"]}
+    assert status == 0
+    assert set(measured) == {
+        ("publish-modify", "presproxy"),
+        ("publish-modify", "responder"),
+        ("fanout-4", "presproxy"),
+        ("fanout-4", "responder"),
+        ("publish-tcp", "presproxy"),
+    }
+    assert all(one["cost"] > 0 and not one["faults"] for one in measured.values())
+    assert [one["what"] for one in found["skipped"]] == ["publish-tcp, responder"]
+    assert "## CPU microseconds" in capsys.readouterr().out
+
+
+@pytest.mark.needs("cc", "make", "taskset", "kamailio", "kamailio/modules/presence.so")
+def test_a_run_measures_kamailio(tmp_path):
+    path = tmp_path / "bench.json"
+
+    main(
+        [
+            *("--quick", "--seconds", "0.2"),
+            *("--only", "fanout-4"),
+            *("--peers", "kamailio-memory,kamailio-tmpfs"),
+            *("--json", str(path)),
+        ]
+    )
+
+    found = json.loads(path.read_text())
+    assert found["skipped"] == []
+    assert [one["faults"] for one in found["results"]] == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--only", "dancing"], ["--peers", "nobody"]], ids=["what", "who"]
+)
+def test_what_is_not_known_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+    assert "there is no" in capsys.readouterr().err
+
+
+def test_the_page_says_what_the_command_line_takes():
+    found = re.findall(r"make bench ARGS=(\S*\"[^\"]*\"|\S+)", PAGE.read_text())
+
+    assert len(found) == 3
+    for arguments in found:
+        parser().parse_args(shlex.split(arguments.strip('"')))
+
+
+def test_the_page_names_every_server():
+    text = PAGE.read_text()
+
+    assert [name for name in SERVER if name not in text] == []
