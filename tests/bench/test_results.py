@@ -15,6 +15,7 @@ import pytest
 from bench.__main__ import main, parser
 from bench.markdown import write_markdown
 from bench.measure import Measurement
+from bench.plot import plot
 from bench.processes import cpu_of, memory_of, stop, tree
 from bench.results import Report, Skipped, summarise
 from bench.scenarios import SCENARIOS
@@ -124,6 +125,16 @@ def test_the_table_shows_what_was_measured_and_what_was_not(make_report):
     assert "| 1,234 ! |" in text
     assert "- publish-modify, kamailio-sqlite: lost 1" in text
     assert "- kamailio-memory: kamailio is not installed" in text
+
+
+def test_a_picture_is_drawn_of_what_was_measured(make_report, tmp_path):
+    pytest.importorskip("matplotlib")
+    report = make_report(result_of("presproxy", 60.0), result_of("responder", 5.0))
+
+    plot(report, tmp_path / "bench.svg")
+
+    drawn = (tmp_path / "bench.svg").read_text()
+    assert PUBLISH.title in drawn
 
 
 def test_a_tree_is_measured_with_its_children_and_ended_with_them():
