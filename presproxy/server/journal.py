@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from presproxy.errors import Conflict, PresproxyError, StorageUnavailable
 from presproxy.events.staging import Staged
@@ -54,9 +55,16 @@ class Journal:
             staged.live()
             answer.callback(None)
             return answer
-        Deferred.fromCoroutine(self._write(staged, changes, answer))
+        began = self.ticks()
+        # Without a coroutine of its own, which most storages' answers do not need.
+        self._begin(changes).addCallbacks(
+            self._written,
+            self._failed,
+            callbackArgs=(staged, answer, began),
+            errbackArgs=(staged, answer),
+        )
         if not answer.called:
-            self._waits.append(_Wait(self.ticks() + self.limit, answer))
+            self._waits.append(_Wait(began + self.limit, answer))
         return answer
 
     def tick(self, now: float) -> None:
@@ -75,29 +83,30 @@ class Journal:
             self.failures.value += 1
             wait.answer.errback(StorageUnavailable(why))
 
-    async def _write(
-        self, staged: Staged, changes: Sequence[Change], answer: Deferred[None]
-    ) -> None:
-        """Write, and tell whoever still waits; the root of its coroutine."""
-        began = self.ticks()
+    def _begin(self, changes: Sequence[Change]) -> Deferred[None]:
         try:
-            await self.storage.commit(changes)
-        except Exception as error:
-            self._take_back(staged, error, answer)
-            return
+            written = self.storage.commit(changes)
+        except Exception:
+            return fail(Failure())
+        if isinstance(written, Deferred):
+            return written
+        return Deferred.fromCoroutine(_awaited(written))
+
+    def _written(
+        self, _: None, staged: Staged, answer: Deferred[None], began: float
+    ) -> None:
         self.took.observe(self.ticks() - began)
         try:
             staged.live()
         except Exception:
-            self._defect()
+            self._defect(Failure())
         if not answer.called:
             answer.callback(None)
 
-    def _take_back(
-        self, staged: Staged, error: Exception, answer: Deferred[None]
-    ) -> None:
+    def _failed(self, failure: Failure, staged: Staged, answer: Deferred[None]) -> None:
+        error: Exception = failure.value  # type: ignore[assignment]  # no other is caught
         if not isinstance(error, PresproxyError):
-            self._defect()
+            self._defect(failure)
             error = StorageUnavailable("the storage failed")
         # Who loses a race tries again; the storage is well.
         if not isinstance(error, Conflict):
@@ -105,12 +114,16 @@ class Journal:
         try:
             staged.take_back()
         except Exception:
-            self._defect()
+            self._defect(Failure())
         if not answer.called:
             answer.errback(error)
 
-    def _defect(self) -> None:
+    def _defect(self, failure: Failure) -> None:
         """The storage broke its promise, or making something live or undone failed."""
         self.defects.value += 1
         if self.defects.value & (self.defects.value - 1) == 0:
-            _log.failure("A commit went wrong in a way it must not")
+            _log.failure("A commit went wrong in a way it must not", failure=failure)
+
+
+async def _awaited(answer: Awaitable[None]) -> None:
+    await answer

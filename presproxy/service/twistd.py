@@ -25,6 +25,11 @@ _log = Logger()
 #: Seconds for a stop as a whole; past them the process ends all the same.
 _LONGEST_STOP = 30.0
 
+#: Objects made before the garbage collector looks at the youngest, and so on.  Measured
+#: while 48,000 subscriptions began: with Python's own 700, 10, 10 requests took a tenth
+#: more and the longest pause was eight times as long.
+_THRESHOLDS = (50_000, 20, 100)
+
 
 def make_service(plan: Plan) -> IService:
     """Make the service that ``twistd`` starts and stops."""
@@ -95,6 +100,7 @@ class _PresproxyService(Service):
 
 def _freeze() -> None:
     """What was kept is in memory now: a full collection need not look at it again."""
+    gc.set_threshold(*_THRESHOLDS)
     gc.collect()
     gc.freeze()
 
