@@ -41,6 +41,8 @@ class Agent:
     aor: str = attrs.field(factory=lambda: f"sip:{fresh('u')}@contoso.com")
     pending: Pending | None = None
     answers: int = 0
+    #: Whether 503 is an answer, after which nothing has changed.
+    may_be_refused: bool = False
     wrong: list[str] = attrs.field(factory=list)
     _peer: Peer | None = None
     _sent_at: float = 0.0
@@ -122,7 +124,7 @@ class Agent:
                 self.answers += 1
                 if message.status == 200:
                     self.answered(message, pending)
-                else:
+                elif message.status != 503 or not self.may_be_refused:
                     self.wrong.append(f"{pending.data!r} was answered {message.data!r}")
 
     def forget_pending(self) -> Pending | None:

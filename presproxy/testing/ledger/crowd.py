@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import select
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -91,15 +92,22 @@ class Crowd:
 
     # -- Life ------------------------------------------------------------------------
 
-    def live(self, seconds: float) -> None:
-        """Ask for so long, then kill the server while all wait for its answers."""
+    def live(self, seconds: float, end: Callable[[], object] | None = None) -> None:
+        """
+        Ask for so long, then end the server while all wait for its answers.
+
+        It is killed, unless there is another ``end``.
+        """
         self.writer.begin()
         self._spin(lambda: False, seconds, asking=True)
-        self.server.kill()
+        # Who is killed refuses nothing; who stops may.
+        self._may_be_refused(end is not None)
+        (end or self.server.kill)()
         self.writer.end()
         # What it has said before it died was said.
         self._spin(lambda: False, 0.05)
         self._spin(self._is_silent, 1.0)
+        self._may_be_refused(False)
 
     def come_back(self) -> None:
         """Start the server again, and compare."""
@@ -128,6 +136,16 @@ class Crowd:
             agent.close()
         for marked in self._marked.values():
             marked.peer.close()
+
+    def stop_gently(self) -> None:
+        """End the server as a supervisor does, and take what it says meanwhile."""
+        statuses: list[int] = []
+        stop = threading.Thread(target=lambda: statuses.append(self.server.stop()))
+        stop.start()
+        while stop.is_alive():
+            self._turn()
+        if statuses != [0]:
+            self._wrong.append(f"the exit status is {statuses}")
 
     # -- Comparing -------------------------------------------------------------------
 
@@ -188,6 +206,11 @@ class Crowd:
     @property
     def _agents(self) -> list[Agent]:
         return [*self.publishers, *self.watchers, *self.registrants]
+
+    def _may_be_refused(self, value: bool) -> None:
+        self.writer.may_be_refused = value
+        for agent in self._agents:
+            agent.may_be_refused = value
 
     def _somebody(self) -> str:
         return self.chance.choice(self.publishers).aor

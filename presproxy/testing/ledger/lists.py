@@ -29,6 +29,8 @@ class ListWriter:
     owner: str = attrs.field(factory=lambda: f"sip:{fresh('o')}@contoso.com")
     said: dict[str, str] = attrs.field(factory=dict)
     answers: int = 0
+    #: Whether 503 is an answer, after which nothing has changed.
+    may_be_refused: bool = False
     wrong: list[str] = attrs.field(factory=list)
     _pending: tuple[str, str] | None = None
     _thread: threading.Thread | None = None
@@ -61,6 +63,9 @@ class ListWriter:
             try:
                 status = self._change(watcher, handling)
             except (OSError, HTTPException):
+                return
+            if status == 503 and self.may_be_refused:
+                self._pending = None
                 return
             if status not in (200, 204):
                 self.wrong.append(f"{watcher}, {handling} was answered {status}")
