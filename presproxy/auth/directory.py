@@ -51,6 +51,7 @@ class Directory:
         self._state = _state_of(self.path)
         self._users = _by_name(read_users(self.path))
         self._look_at = self.seconds() + _LOOK
+        _log.info("{path}: {users} users", path=self.path, users=len(self._users))
         if self.path.stat().st_mode & _OTHERS:
             _log.warn(
                 "{path} can be read by others; its digests are as good as passwords",

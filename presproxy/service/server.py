@@ -52,7 +52,8 @@ class Patience:
     How many seconds a stop waits: for requests that were taken, for watchers to be told of
     what came of them, and for each part to end.
 
-    Chosen: below the 10 to 30 seconds after which supervisors kill, all together.
+    Chosen: even with two parts that hang, a stop takes less than the 15 to 90 seconds after
+    which supervisors kill.
     """
 
     serving: float = 5.0

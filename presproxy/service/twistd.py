@@ -109,6 +109,8 @@ def _say_ready(server: PresenceServer) -> None:
     for where in server.bound:
         _log.info("listening on {where}", where=where)
     _log.info("HTTP on http://{where}", where=str(server.http_bound).partition(":")[2])
+    if not server.plan.auth:
+        _log.info("nobody is asked who he is; only this host can reach presproxy")
     _log.info("presproxy is ready")
 
 

@@ -83,6 +83,7 @@ class SqliteStorage(Alone):
             await self._committer.stop()
             self._lock.release()
             raise
+        _log.info("records are kept in {path}", path=path)
         self._sweeping.start()
 
     async def stop(self) -> None:
