@@ -19,6 +19,9 @@ LIMIT = 5.0
 #: the server's timers, below a retransmission.
 QUIET = 0.3
 
+#: Messages that are shown where another one was waited for.
+_SHOWN = 10
+
 Choice = Callable[[Message], bool]
 
 
@@ -153,7 +156,7 @@ class Peer:
                     return self.inbox.pop(number)
             left = until - time.monotonic()
             if left <= 0 or not self.pump(left):
-                raise Silence(f"not among {self.inbox}")
+                raise Silence(f"not among {len(self.inbox)}: {self.inbox[-_SHOWN:]}")
 
     def notified(
         self, text: str = "", call_id: str | None = None, limit: float = LIMIT
