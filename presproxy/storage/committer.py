@@ -177,7 +177,10 @@ class GroupCommitter:
 
     def _hand_over(self) -> None:
         self._is_handing_over = False
-        self._wake()
+        with self._bell:
+            # A thread that ends has taken them already, and would not rest again.
+            if self._calls:
+                self._ring()
 
     def _wake(self) -> None:
         with self._bell:
