@@ -38,13 +38,12 @@ class _Slice:
     content_type: str
     subscriptions: list[Subscription]
 
-    def holds(self, subscription: Subscription) -> bool:
-        """Whether one more watcher is told the same, and there is room for him."""
+    def fits(self, subscription: Subscription) -> bool:
+        """Whether one more watcher is told the same."""
         return (
             (subscription.view is self.view or subscription.view == self.view)
             and subscription.content_type == self.content_type
             and subscription.notifier == self.notifier
-            and len(self.subscriptions) < SLICE
         )
 
     def still_meant(self, body: Body | NumberedBody) -> list[Subscription]:
@@ -75,13 +74,15 @@ class FanOut:
     """
     Hands notices to notifiers.
 
-    ``soon`` calls a function in the reactor's next turn.  What a notifier raises is
-    counted and logged, and the others are told all the same.
+    ``soon`` calls a function in the reactor's next turn; about ``size`` watchers are told
+    in one.  What a notifier raises is counted and logged, and the others are told all the
+    same.
     """
 
     notifiers: Mapping[str, INotifier]
     soon: Callable[[Callable[[], None]], object]
     failures: Counter
+    size: int = SLICE
     #: The next one's turn comes first.
     _rounds: OrderedDict[Resource, _Round] = attrs.field(factory=OrderedDict)
     _is_coming: bool = False
@@ -98,7 +99,7 @@ class FanOut:
         """
         under_way = self._rounds.get(resource)
         if under_way is None:
-            slices = _cut(resource)
+            slices = _cut(resource, self.size)
             if slices:
                 self._rounds[resource] = _Round(slices, changed_at)
         elif under_way.again_for is None:
@@ -128,7 +129,7 @@ class FanOut:
         self._is_coming = False
         told = 0
         try:
-            while self._rounds and told < SLICE:
+            while self._rounds and told < self.size:
                 told += self._tell_a_slice()
         finally:
             if self._rounds:
@@ -172,9 +173,11 @@ class FanOut:
             each.shown = body
 
 
-def _cut(resource: Resource) -> deque[_Slice]:
+def _cut(resource: Resource, size: int) -> deque[_Slice]:
     """
     Group the watchers who are told of a change, by what they are told.
+
+    Of a group at most ``size`` are in one slice.
 
     The neutral view is the same always: a NOTIFY would tell who is politely blocked that
     something has changed.
@@ -185,11 +188,11 @@ def _cut(resource: Resource) -> deque[_Slice]:
     for each in resource.subscriptions.values():
         if each.state is not State.ACTIVE or each.view == NEUTRAL:
             continue
-        if current is None or not current.holds(each):
+        if current is None or not current.fits(each):
+            current = groups.get((each.notifier, each.view, each.content_type))
+        if current is None or len(current.subscriptions) >= size:
             key = (each.notifier, each.view, each.content_type)
-            current = groups.get(key)
-            if current is None or not current.holds(each):
-                current = groups[key] = _Slice(*key, [])
-                slices.append(current)
+            current = groups[key] = _Slice(*key, [])
+            slices.append(current)
         current.subscriptions.append(each)
     return slices

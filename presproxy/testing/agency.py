@@ -15,7 +15,7 @@ from zope.interface import implementer
 from presproxy.errors import MalformedDocument
 from presproxy.events.agent import PresenceAgent, view_of
 from presproxy.events.compositor import Compositor, Published, StagedPublication
-from presproxy.events.fanout import FanOut
+from presproxy.events.fanout import SLICE, FanOut
 from presproxy.events.resource import Resources
 from presproxy.events.winfo import SUFFIX, Visitors
 from presproxy.extend.guard import Guard
@@ -173,6 +173,7 @@ class Agency:
     )
     most: int = 20
     most_in_all: int = 1000
+    size: int = SLICE
     clock: Clock = attrs.field(factory=Clock)
     gone: list[Subscription] = attrs.field(factory=list, init=False)
     failures: Counter = attrs.field(factory=Counter, init=False)
@@ -191,7 +192,9 @@ class Agency:
                 for each in (self.package, winfo)
             }
         )
-        self.fanout = FanOut(self.notifiers, self._soon.append, self.failures)
+        self.fanout = FanOut(
+            self.notifiers, self._soon.append, self.failures, self.size
+        )
         self.agent = PresenceAgent(
             self.resources,
             self.fanout,
