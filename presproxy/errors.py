@@ -87,6 +87,10 @@ class LimitReached(PresproxyError):
         return f"at most {self.limit} {self.what}"
 
 
+class SubscriptionEnded(PresproxyError):
+    """A subscription that has ended, or ended while it was to be kept."""
+
+
 class AccessDenied(PresproxyError):
     """The sender is known and may not do this."""
 

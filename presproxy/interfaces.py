@@ -90,7 +90,8 @@ class IContactACL(IPluggable):
         Answer the sub-handling, the rule and the view it opens, or None for no opinion.
 
         Decisions with equal views share every document rendered for them.  Raising, or
-        too long a wait, leaves the subscription pending.
+        too long a wait, leaves a new subscription pending and any other as it is; it is
+        asked again later.
         """
 
 
@@ -372,7 +373,7 @@ class IHouse(Interface):
         """
         Write the record of a subscription anew, as its route now is.
 
-        Raises `StorageUnavailable` when it could not be written.
+        Raises `StorageUnavailable` when it could not be written, and `SubscriptionEnded`.
         """
 
     def watch(
@@ -389,4 +390,7 @@ class IHouse(Interface):
         It passes the same ACLs.  ``notifier`` is the name of the notifier that serves it,
         ``route`` means something only to that one.  It lives in memory: whoever opened it
         opens it again after a start.
+
+        Raises `AccessDenied`, `LimitReached`, `IntervalTooBrief`, and LookupError for a
+        package that is not served.
         """

@@ -229,7 +229,7 @@ class SipNotifier:
             self._wait(route, body, changed_at)
             self._look_for_way(subscription, route, now)
             return
-        if dialog.local_cseq >= route.reserved and subscription.version:
+        if dialog.local_cseq >= route.reserved and _is_kept(subscription):
             self._wait(route, body, changed_at)
             self._reserve(subscription, route)
             return
@@ -248,7 +248,7 @@ class SipNotifier:
         self._sent.value += 1
         if changed_at:
             self._latency.observe(now - changed_at)
-        if dialog.local_cseq + _RESERVE_AT > route.reserved and subscription.version:
+        if dialog.local_cseq + _RESERVE_AT > route.reserved and _is_kept(subscription):
             self._reserve(subscription, route)
 
     def _write(
@@ -406,6 +406,11 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
             _log.failure("A NOTIFY went wrong in a way it must not", failure=failure)
 
     Deferred.fromCoroutine(coroutine).addErrback(failed)
+
+
+def _is_kept(subscription: Subscription) -> bool:
+    """Whether it may be read back after a start; one that has ended is not kept anew."""
+    return subscription.is_alive and subscription.version > 0
 
 
 def _retry_after(data: bytes) -> float | None:

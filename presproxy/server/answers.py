@@ -15,11 +15,11 @@ from presproxy.errors import (
     NodeLost,
     PresproxyError,
     StorageUnavailable,
+    SubscriptionEnded,
 )
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
 from presproxy.server.answer import RETRY_AFTER, Answer
-from presproxy.server.keeping import HasEnded
 from presproxy.server.room import NoRoom
 from presproxy.transaction.dialog import CSeqTooLow
 
@@ -59,7 +59,7 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     LimitReached: _warned,
     NoRoom: lambda error: Answer(503, RETRY_AFTER),
     AccessDenied: lambda error: Answer(403),
-    HasEnded: lambda error: Answer(481),
+    SubscriptionEnded: lambda error: Answer(481),
     CSeqTooLow: lambda error: _because(500, error),
     OutOfOrder: lambda error: _because(500, error),
     StorageUnavailable: lambda error: Answer(503, RETRY_AFTER),

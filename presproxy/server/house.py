@@ -70,13 +70,7 @@ class House:
         route: object,
         expires: int,
     ) -> Subscription:
-        """
-        See `IHouse`.
-
-        Raises `AccessDenied` where a SUBSCRIBE would be answered 403, `LimitReached`
-        where there is no room, `IntervalTooBrief`, and LookupError for a package that is
-        not served.
-        """
+        """See `IHouse`."""
         served = self.packages.packages.get(package)
         if served is None:
             raise LookupError(f"no package {package!r} is served")

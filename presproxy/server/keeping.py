@@ -7,7 +7,7 @@ from functools import partial
 
 import attrs
 
-from presproxy.errors import Conflict, PresproxyError
+from presproxy.errors import Conflict, PresproxyError, SubscriptionEnded
 from presproxy.interfaces import IRouteKeeper
 from presproxy.model.payload import SUBSCRIPTION, write_subscription
 from presproxy.model.record import Change, Delete, Put
@@ -16,10 +16,6 @@ from presproxy.server.journal import Journal
 
 #: How often a change is staged again when another one of the same record was first.
 _TRIES = 3
-
-
-class HasEnded(PresproxyError):
-    """A subscription that ended while it was to be kept."""
 
 
 @attrs.define(eq=False)
@@ -67,7 +63,7 @@ class Keeper:
         Write a subscription's record, with another end if one is given.
 
         Two changes of one record may be under way at once, a refresh and a reservation of
-        CSeq; who comes second is staged again.  Raises `HasEnded` if the subscription
+        CSeq; who comes second is staged again.  Raises `SubscriptionEnded` if the subscription
         ends meanwhile, and deletes what was written of it.
         """
         for attempt in range(1, _TRIES + 1):
@@ -81,7 +77,7 @@ class Keeper:
             else:
                 break
         if not subscription.is_alive:
-            raise HasEnded(f"{subscription.key} has ended")
+            raise SubscriptionEnded(f"{subscription.key} has ended")
 
     async def remove(
         self, subscription: Subscription, then: Callable[[], None]

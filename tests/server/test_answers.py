@@ -23,12 +23,12 @@ from presproxy.errors import (
     NodeLost,
     PresproxyError,
     StorageUnavailable,
+    SubscriptionEnded,
 )
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
 from presproxy.server.answers import answer_to, row_of
 from presproxy.server.decide import Undecided
-from presproxy.server.keeping import HasEnded
 from presproxy.server.room import NoRoom
 from presproxy.transaction.dialog import CSeqTooLow
 
@@ -86,7 +86,7 @@ def test_every_error_a_step_may_raise_has_a_row():
         ),
         (NoRoom("subscriptions", 3), 503, {"Retry-After": "30"}, None),
         (AccessDenied("whoever"), 403, {}, None),
-        (HasEnded("x"), 481, {}, None),
+        (SubscriptionEnded("x"), 481, {}, None),
         (CSeqTooLow(1, 2), 500, {}, "CSeq 1 comes after 2"),
         (OutOfOrder("older"), 500, {}, "older"),
         (StorageUnavailable("full"), 503, {"Retry-After": "30"}, None),

@@ -492,3 +492,17 @@ def test_the_intervals_are_those_of_the_package(acl):
 
     assert granted == ["120", "100", "300", None]
     assert winfo.answer.get("expires") == "60"
+
+
+def test_the_last_notify_needs_no_numbers_to_be_reserved(desk):
+    desk.subscribe({"Expires": "60"})
+    desk.notified()
+    (subscription,) = desk.subscriptions
+    # As after a start: all numbers of the record count as used.
+    subscription.route.reserved = subscription.route.dialog.local_cseq
+
+    desk.sleep(62)
+
+    assert desk.states() == [("terminated;reason=timeout", "closed")]
+    desk.sleep(5)
+    assert desk.clock.getDelayedCalls() == []
