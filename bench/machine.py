@@ -27,7 +27,7 @@ def describe_machine() -> dict[str, str]:
         "interpreter": f"{platform.python_implementation()} {sys.version.split()[0]}",
         "built by": platform.python_compiler(),
         "built with": sysconfig.get_config_var("CONFIG_ARGS") or "unknown",
-        "optimised build": "yes" if _is_optimised() else "no",
+        "optimised by a profile": "yes" if _is_optimised() else "not said by the build",
         "receive buffer": f"{_limit('rmem_max')} octets at most",
     }
 
@@ -43,7 +43,11 @@ def describe_versions(servers: Sequence[Server]) -> Mapping[str, str]:
 
 
 def _is_optimised() -> bool:
-    """Whether the interpreter was built with a profile of its use (PGO)."""
+    """
+    Whether the interpreter says that a profile of its use went into it (PGO).
+
+    Debian's has one and does not say so.
+    """
     words = " ".join(
         str(sysconfig.get_config_var(name) or "")
         for name in ("CONFIG_ARGS", "PY_CORE_CFLAGS", "PY_CFLAGS")
