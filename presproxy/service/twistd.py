@@ -66,14 +66,15 @@ class _PresproxyService(Service):
 
     def _begin(self) -> None:
         _end_with_zero(self._reactor)
-        self._server = server = build(self._plan, self._reactor)
-        server.loaded = _freeze
-        self._starting = Deferred.fromCoroutine(server.start())
-        run(self._start(server, self._starting))
+        _hear_hang_up(self._reactor)
+        run(self._start())
 
-    async def _start(self, server: PresenceServer, starting: Deferred[None]) -> None:
+    async def _start(self) -> None:
         try:
-            await starting
+            self._server = server = build(self._plan, self._reactor)
+            server.loaded = _freeze
+            self._starting = Deferred.fromCoroutine(server.start())
+            await self._starting
         except CancelledError:
             return
         except (PresproxyError, OSError) as error:
@@ -127,6 +128,28 @@ def _end_with_zero(reactor: Any) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+
+
+def _hear_hang_up(reactor: Any) -> None:
+    """
+    Make SIGHUP no sudden death.
+
+    A terminal that is closed ends what runs in it, as SIGTERM does.  Whoever sends it to
+    a server without a terminal wants the configuration read again, and is told that this
+    takes a restart.
+    """
+
+    def hang_up(number: int, frame: object) -> None:
+        if os.isatty(0):
+            reactor.callFromThread(_stop_reactor, reactor)
+            return
+        reactor.callFromThread(
+            _log.warn,
+            "SIGHUP changes nothing: the configuration is read at the start. A restart "
+            "loses no subscription",
+        )
+
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 def _stop_reactor(reactor: Any) -> None:

@@ -59,6 +59,14 @@ def test_a_signal_ends_it_with_0_and_the_log_tells_no_more_than_that(instance, n
     assert all("twistd" in line or "reactor class" in line for line in beside)
 
 
+def test_a_hang_up_is_answered_in_words_and_ends_nothing(instance):
+    instance.start()
+    os.kill(instance.pid, signal.SIGHUP)
+
+    assert wait_for(lambda: "SIGHUP changes nothing" in instance.log(), 20)
+    assert Peer(instance.udp).publish(pidf("here")).status == 200
+
+
 def test_a_second_signal_changes_nothing(instance):
     instance.start()
     # One NOTIFY that nobody answers keeps the stop waiting for a moment.
