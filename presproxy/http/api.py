@@ -85,7 +85,7 @@ class Api:
 
     @app.route("/presentities/<aor>", methods=["GET"])
     def presentity(self, request: IRequest, aor: str) -> bytes:
-        """Show one presentity, its publications and its watchers."""
+        """Show one presentity, its publications, and as many watchers as fit a page."""
         sight, now = self._sight, self._sight.now()
         wanted = self._named(aor, "path")
         resources = sight.agent.resources.of(wanted)
@@ -99,7 +99,8 @@ class Api:
                     for each in resource.publications
                 ],
                 "subscriptions": [
-                    shapes.subscription(each, now) for each in sight.agent.of(wanted)
+                    shapes.subscription(each, now)
+                    for each in islice(sight.agent.of(wanted), _LONGEST_PAGE)
                 ],
             },
         )

@@ -98,7 +98,7 @@ class Core:
     def close(self) -> None:
         """Refuse for now what is still under way."""
         for transaction in tuple(self._under_way):
-            self._respond(transaction, for_now("The server stops").answer)
+            self._refuse(transaction, for_now("The server stops").answer)
         self._under_way.clear()
 
     async def _serve(self, transaction: ServerTransaction) -> None:
@@ -113,7 +113,7 @@ class Core:
         except Exception:
             self._defect("A request could not be answered as it should")
             if not transaction.is_answered:
-                self._respond(transaction, Answer(500, RETRY_AFTER))
+                self._refuse(transaction, Answer(500, RETRY_AFTER))
         finally:
             self._under_way.discard(transaction)
             self._end_if_finished()
@@ -140,6 +140,13 @@ class Core:
             if answer is None:
                 raise
             return answer
+
+    def _refuse(self, transaction: ServerTransaction, answer: Answer) -> None:
+        """Answer where nobody is left to catch what goes wrong."""
+        try:
+            self._respond(transaction, answer)
+        except Exception:
+            self._defect("A request could not be answered at all")
 
     def _respond(self, transaction: ServerTransaction, answer: Answer) -> None:
         response = build_response(
