@@ -1,14 +1,15 @@
 # make run    starts the server on the loopback, with SQLite
 # make demo   plays the flow of two users against a server of its own
 # make test   runs every test; those that need another program are skipped without it
-# make lint   style and types;  make bench  what things cost;  make docs  the pages
+# make lint   style and types;  make docs  the pages;  make bench  what things cost
+# make budgets  whether single steps keep to what they may cost, on a quiet machine
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: run demo test lint bench docs clean
+.PHONY: run demo test lint bench budgets docs clean
 
 run: $(VENV)/.installed
 	$(BIN)/twistd -n --pidfile= presproxy $(ARGS)
@@ -26,6 +27,9 @@ lint: $(VENV)/.installed-lint $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m bench $(ARGS)
+
+budgets: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m speed tests/bench $(ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

@@ -19,6 +19,8 @@ from presproxy.sip.authfields import (
 from presproxy.testing.contracts.authenticator import make_flow, make_request
 from presproxy.testing.recorders import FakeHouse
 
+pytestmark = pytest.mark.speed
+
 REQUESTS = 2_000
 
 #: Measured on CPython 3.11: 14.2 µs, 7.5 of them for reading the credentials.  Three

@@ -8,11 +8,14 @@ import tracemalloc
 from collections.abc import Callable
 
 import attrs
+import pytest
 
 from presproxy.interfaces import Material
 from presproxy.model.publication import EntityTag, Publication
 from presproxy.packages.presence import PresencePackage
 from presproxy.sip.uri import AddressOfRecord
+
+pytestmark = pytest.mark.speed
 
 TIMES = 2_000
 

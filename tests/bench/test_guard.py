@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Metrics
+
+pytestmark = pytest.mark.speed
 
 TIMES = 20_000
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from presproxy.sip.message import build_response, parse_message, peek_response
+
+pytestmark = pytest.mark.speed
 
 TIMES = 5_000
 

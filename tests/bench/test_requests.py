@@ -19,6 +19,8 @@ from presproxy.sip.uri import address_of_record
 from presproxy.transaction.dialog import Dialog, dialog_id_of_request
 from presproxy.transaction.layer import TransactionLayer
 
+pytestmark = pytest.mark.speed
+
 TIMES = 2_000
 
 #: What a busy machine may add to what was measured.

@@ -20,6 +20,7 @@ from bench.processes import cpu_of, memory_of, stop, tree
 from bench.results import Report, Skipped, summarise
 from bench.scenarios import SCENARIOS
 from bench.servers import SERVERS
+from presproxy.testing.instance import wait_for
 
 PUBLISH = SCENARIOS[0]
 
@@ -156,7 +157,9 @@ def test_a_tree_is_measured_with_its_children_and_ended_with_them():
     assert len(family) == 2
     assert used >= 0.05
     assert held > 1 << 20
-    assert not any(os.path.exists(f"/proc/{pid}/exe") for pid in family)
+    assert wait_for(
+        lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in family), 10
+    )
 
 
 @pytest.mark.needs("cc", "make", "taskset")

@@ -20,6 +20,8 @@ from presproxy.testing.desk import Desk
 from presproxy.testing.flows import RecordingFlow
 from presproxy.testing.wire import PIDF, pidf
 
+pytestmark = pytest.mark.speed
+
 TIMES = 2_000
 
 #: What a busy machine may add to what was measured.

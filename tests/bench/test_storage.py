@@ -15,6 +15,8 @@ from presproxy.storage.database import Database, Walk
 from presproxy.storage.file import DatabaseFile
 from presproxy.testing.waiting import waiting_test
 
+pytestmark = pytest.mark.speed
+
 RECORDS = 10_000
 BATCH = 100
 

@@ -11,6 +11,8 @@ from presproxy.sip.message import build_response, parse_message
 from presproxy.transaction.dialog import Dialog
 from presproxy.transaction.layer import TransactionLayer
 
+pytestmark = pytest.mark.speed
+
 TIMES = 10_000
 
 #: What a busy machine may add to what was measured.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from twisted.internet.task import Clock
 
 from presproxy.metrics import Metrics
@@ -13,6 +14,8 @@ from presproxy.transport.stream import StreamConnection, StreamLimits
 from presproxy.transport.streams import Streams
 from presproxy.transport.traffic import Traffic
 from presproxy.transport.udp import UdpTransport
+
+pytestmark = pytest.mark.speed
 
 TIMES = 20_000
 PEER = ("192.0.2.1", 5060)
