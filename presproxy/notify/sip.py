@@ -382,10 +382,11 @@ class SipNotifier:
             _run(self._keep(subscription, route))
 
     async def _keep(self, subscription: Subscription, route: SipRoute) -> None:
+        before = route.reserved
         try:
             await self._house.keep(subscription)
         finally:
-            if route.dialog.local_cseq < route.reserved:
+            if route.reserved > before:
                 self._reserved(subscription)
             else:
                 self._house.reactor.callLater(_REFUSED, self._reserved, subscription)
