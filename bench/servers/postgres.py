@@ -13,7 +13,13 @@ import attrs
 
 from bench.processes import start, stop
 from bench.servers.databases import SCHEMAS, TABLES, Database, Helpers, missing_schema
-from bench.servers.server import LOOPBACK, DidNotStart, free_port, said_last
+from bench.servers.server import (
+    LOOPBACK,
+    DidNotStart,
+    ended_if_it_fails,
+    free_port,
+    said_last,
+)
 
 #: Who runs it when we are root, whom PostgreSQL refuses to serve.
 _SOMEBODY = "postgres"
@@ -77,6 +83,14 @@ class PostgresDatabase(Database):
 
 def _make_cluster(core: int) -> _Cluster:
     folder = Path(tempfile.mkdtemp(prefix="presproxy-bench-postgres-"))
+    try:
+        return _fill(folder, core)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _fill(folder: Path, core: int) -> _Cluster:
     if _is_root():
         shutil.chown(folder, _SOMEBODY, _SOMEBODY)
     place = folder / "cluster"
@@ -106,12 +120,12 @@ def _make_cluster(core: int) -> _Cluster:
         log,
         user=_SOMEBODY if _is_root() else None,
     )
-    try:
-        _wait_until_ready(port)
-        _run([_program("createdb"), *_where(port), _USER])
-    except subprocess.CalledProcessError as error:
-        stop(process)
-        raise DidNotStart(f"PostgreSQL: {said_last(log)}") from error
+    with ended_if_it_fails(process):
+        try:
+            _wait_until_ready(port)
+            _run([_program("createdb"), *_where(port), _USER])
+        except subprocess.CalledProcessError as error:
+            raise DidNotStart(f"PostgreSQL: {said_last(log)}") from error
     return _Cluster(folder, port, process)
 
 

@@ -12,7 +12,14 @@ import attrs
 
 from bench.driver import build
 from bench.processes import start
-from bench.servers.server import DidNotStart, Running, Server, Wanted, said_last
+from bench.servers.server import (
+    DidNotStart,
+    Running,
+    Server,
+    Wanted,
+    ended_if_it_fails,
+    said_last,
+)
 
 
 @attrs.frozen
@@ -40,9 +47,9 @@ class Responder(Server):
             raise DidNotStart("the responder knows UDP without Digest only")
         log = folder / "responder.log"
         process = start([str(build().with_name("responder"))], core, log)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            port = log.read_text().strip()
-            if port:
-                return Running(int(port), process)
-        raise DidNotStart(said_last(log))
+        with ended_if_it_fails(process):
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                if port := log.read_text().strip():
+                    return Running(int(port), process)
+            raise DidNotStart(said_last(log))

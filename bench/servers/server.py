@@ -6,7 +6,8 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -117,16 +118,29 @@ def free_port() -> int:
 def wait_until_it_answers(
     process: subprocess.Popen[bytes], port: int, transport: str, log: Path
 ) -> None:
-    """Ask the server with OPTIONS until anything comes back."""
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise DidNotStart(f"it ended with {process.returncode}; {said_last(log)}")
-        if _answers(port, transport):
-            return
-        time.sleep(0.01)
-    stop(process)
-    raise DidNotStart(f"it kept silent for {_PATIENCE:.0f} s; {said_last(log)}")
+    """Ask the server with OPTIONS until anything comes back; end it when nothing does."""
+    with ended_if_it_fails(process):
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise DidNotStart(
+                    f"it ended with {process.returncode}; {said_last(log)}"
+                )
+            if _answers(port, transport):
+                return
+            time.sleep(0.01)
+        raise DidNotStart(f"it kept silent for {_PATIENCE:.0f} s; {said_last(log)}")
+
+
+@contextmanager
+def ended_if_it_fails(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a process that nobody else knows of yet when its start is not completed."""
+    try:
+        yield
+    except BaseException:
+        if process.poll() is None:
+            stop(process)
+        raise
 
 
 def said_last(log: Path) -> str:
