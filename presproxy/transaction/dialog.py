@@ -9,7 +9,7 @@ a watcher who moves says so by SUBSCRIBE.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
@@ -34,25 +34,18 @@ class CSeqTooLow(PresproxyError):
         return f"CSeq {self.number} comes after {self.seen}"
 
 
-class Head(NamedTuple):
+class Head(bytes):
     """
-    A request within a dialog, up to Contact, with gaps for its branch and CSeq number.
+    A request within a dialog, up to Contact, with gaps for what differs in each.
+
+    One string, since there is one for every subscription.
     """
 
-    before_branch: bytes
-    before_cseq: bytes
-    after_cseq: bytes
+    __slots__ = ()
 
     def request(self, branch: bytes, cseq: int, rest: bytes) -> bytes:
         """Give the request; ``rest`` are more header lines, an empty one, the body."""
-        return b"%b%b%b%d%b%b" % (
-            self.before_branch,
-            branch,
-            self.before_cseq,
-            cseq,
-            self.after_cseq,
-            rest,
-        )
+        return self % (branch, cseq, rest)
 
 
 @attrs.define(eq=False)
@@ -76,7 +69,11 @@ class Dialog:
     #: None until the peer has sent a request.
     remote_cseq: int | None = None
     _head: Head | None = attrs.field(default=None, init=False, repr=False)
-    _head_for: tuple[str, ...] = attrs.field(default=(), init=False, repr=False)
+    #: What it was rendered for.
+    _method: str = attrs.field(default="", init=False, repr=False)
+    _transport: str = attrs.field(default="", init=False, repr=False)
+    _sent_by: str = attrs.field(default="", init=False, repr=False)
+    _contact: str | None = attrs.field(default=None, init=False, repr=False)
 
     @classmethod
     def of_request(
@@ -163,11 +160,18 @@ class Dialog:
         ``contact`` is the value of Contact, by default our end of the flow.  Kept until
         one of these or the target changes.
         """
-        wanted = (method, flow.transport, flow.sent_by, contact or "")
-        if self._head is None or self._head_for != wanted:
-            self._head = self._render(method, flow, contact or contact_of(flow))
-            self._head_for = wanted
-        return self._head
+        head = self._head
+        if (
+            head is None
+            or self._sent_by != flow.sent_by
+            or self._transport != flow.transport
+            or self._method != method
+            or self._contact != contact
+        ):
+            head = self._head = self._render(method, flow, contact or contact_of(flow))
+            self._method, self._contact = method, contact
+            self._transport, self._sent_by = flow.transport, flow.sent_by
+        return head
 
     def next_request(self, method: str) -> tuple[str, list[tuple[str, str]]]:
         """
@@ -214,7 +218,7 @@ class Dialog:
         uri, routes = self._addressed()
         # On a stream the response comes back by it anyhow (RFC 3581 §1).
         rport = "" if flow.reliable else ";rport"
-        top = (
+        before_branch = (
             f"{method} {uri} SIP/2.0\r\n"
             f"Via: SIP/2.0/{flow.transport} {flow.sent_by}{rport};branch="
         )
@@ -227,8 +231,11 @@ class Dialog:
             f"Call-ID: {self.call_id}",
             "CSeq: ",
         ]
-        bottom = f" {method}\r\nContact: {contact}\r\n"
-        return Head(_bytes(top), _bytes("\r\n".join(lines)), _bytes(bottom))
+        after_cseq = f" {method}\r\nContact: {contact}\r\n"
+        return Head(
+            b"%b%%b%b%%d%b%%b"
+            % (_part(before_branch), _part("\r\n".join(lines)), _part(after_cseq))
+        )
 
     def _has_target(self, request: Request) -> bool:
         """Whether the Contact is the target as it was; mostly it is."""
@@ -288,5 +295,6 @@ def _as_request_uri(uri: SipURI) -> SipURI:
     return attrs.evolve(uri, parameters=kept, headers="")
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+def _part(text: str) -> bytes:
+    """Give a part of a head, in which a percent sign is one and no gap."""
+    return text.replace("%", "%%").encode("utf-8", "surrogateescape")

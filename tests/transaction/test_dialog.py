@@ -207,11 +207,13 @@ class TestTargetRefresh:
         dialog.accept(read(WITHIN, ("192.0.2.1:5070", "192.0.2.2")))
 
         assert dialog.target == "sip:bob%40home@192.0.2.2;line=3"
-        assert before.before_branch.startswith(
+        assert before.request(b"z9hG4bKn1", 1, b"").startswith(
             b"NOTIFY sip:bob%40home@192.0.2.1:5070;line=3 SIP/2.0\r\n"
         )
-        assert dialog.head("NOTIFY", flow).before_branch.startswith(
-            b"NOTIFY sip:bob%40home@192.0.2.2;line=3 SIP/2.0\r\n"
+        assert (
+            dialog.head("NOTIFY", flow)
+            .request(b"z9hG4bKn1", 1, b"")
+            .startswith(b"NOTIFY sip:bob%40home@192.0.2.2;line=3 SIP/2.0\r\n")
         )
 
     def test_without_a_contact_it_stays(self, dialog):
@@ -311,7 +313,14 @@ class TestRequestsWithin:
         dialog = Dialog.of_request(parse_message(data), "ours")
         head = dialog.head("NOTIFY", RecordingFlow())
 
-        assert b'To: "B\xf6b" <sip:bob' in head.before_cseq
+        assert b'To: "B\xf6b" <sip:bob' in head.request(b"z9hG4bKn1", 1, b"")
+
+    def test_a_percent_sign_is_no_gap(self):
+        data = SUBSCRIBE.replace("Bob", "100%d %b %(a)s %")
+        dialog = Dialog.of_request(parse_message(data.encode()), "ours")
+        head = dialog.head("NOTIFY", RecordingFlow())
+
+        assert b'To: "100%d %b %(a)s %" <sip:bob' in head.request(b"z9", 1, b"%d")
 
     def test_one_may_be_had_as_fields(self):
         dialog = Dialog.of_request(routed(STRICT), "ours")
