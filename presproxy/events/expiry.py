@@ -30,7 +30,8 @@ class Expiries(Generic[T]):
     a refresh costs a comparison.
     """
 
-    _buckets: dict[int, set[T]] = attrs.field(factory=dict)
+    #: Dictionaries without values, which are half the size of sets.
+    _buckets: dict[int, dict[T, None]] = attrs.field(factory=dict)
 
     def keep(self, thing: T) -> None:
         """Keep a thing, new or with another end."""
@@ -45,7 +46,7 @@ class Expiries(Generic[T]):
         """Forget a thing; one that is not kept is no mistake."""
         bucket = self._buckets.get(thing.bucket)
         if bucket is not None:
-            bucket.discard(thing)
+            bucket.pop(thing, None)
             if not bucket:
                 del self._buckets[thing.bucket]
         thing.bucket = 0
@@ -65,4 +66,4 @@ class Expiries(Generic[T]):
 
     def _put(self, thing: T, second: int) -> None:
         thing.bucket = second
-        self._buckets.setdefault(second, set()).add(thing)
+        self._buckets.setdefault(second, {})[thing] = None
