@@ -19,6 +19,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 #: Fields of /proc/PID/stat counted behind the name, which may hold blanks (proc(5)).
 _PARENT, _UTIME, _STIME, _CUTIME, _CSTIME, _BEGAN = 1, 11, 12, 13, 14, 19
 
+_WITH_US = ("setpriv", "--pdeathsig", "TERM")
+
 #: Seconds a server has to end by itself.
 _PATIENCE = 15.0
 
@@ -36,11 +38,11 @@ def start(
     Start ``command`` on one core, writing what it says to ``log``.
 
     It leads a process group of its own, so that an interrupt from the keyboard reaches
-    only us, who then end it.
+    only us, who then end it; and it is told to end when we are gone, however that came.
     """
     with log.open("ab") as file:
         return subprocess.Popen(
-            ["taskset", "--cpu-list", str(core), *command],
+            [*_WITH_US, "taskset", "--cpu-list", str(core), *command],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -162,7 +162,31 @@ def test_a_tree_is_measured_with_its_children_and_ended_with_them():
     )
 
 
-@pytest.mark.needs("cc", "make", "taskset")
+@pytest.mark.needs("setpriv", "taskset")
+def test_a_server_ends_with_whoever_started_it(tmp_path):
+    core = min(os.sched_getaffinity(0))
+    code = (
+        "from pathlib import Path\n"
+        "from bench.processes import start\n"
+        f"log = Path({str(tmp_path / 'log')!r})\n"
+        f"print(start(['sleep', '99'], {core}, log).pid, flush=True)\n"
+        "input()\n"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=PAGE.parents[2],
+    )
+    pid = int(starter.stdout.readline())
+
+    starter.kill()
+    starter.communicate()
+
+    assert wait_for(lambda: not os.path.exists(f"/proc/{pid}/exe"), 10.0)
+
+
+@pytest.mark.needs("cc", "make", "setpriv", "taskset")
 def test_a_run_measures_presproxy_and_the_responder_and_says_what_it_skips(
     tmp_path, capsys
 ):
@@ -192,7 +216,9 @@ def test_a_run_measures_presproxy_and_the_responder_and_says_what_it_skips(
     assert "## CPU microseconds" in capsys.readouterr().out
 
 
-@pytest.mark.needs("cc", "make", "taskset", "kamailio", "kamailio/modules/presence.so")
+@pytest.mark.needs(
+    "cc", "make", "setpriv", "taskset", "kamailio", "kamailio/modules/presence.so"
+)
 def test_a_run_measures_kamailio(tmp_path):
     path = tmp_path / "bench.json"
 
