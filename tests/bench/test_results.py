@@ -129,7 +129,6 @@ def test_the_table_shows_what_was_measured_and_what_was_not(make_report):
 
 
 def test_a_picture_is_drawn_of_what_was_measured(make_report, tmp_path):
-    pytest.importorskip("matplotlib")
     report = make_report(result_of("presproxy", 60.0), result_of("responder", 5.0))
 
     plot(report, tmp_path / "bench.svg")
