@@ -30,8 +30,9 @@ class Expiries(Generic[T]):
     a refresh costs a comparison.
     """
 
-    #: Dictionaries without values, which are half the size of sets.
-    _buckets: dict[int, dict[T, None]] = attrs.field(factory=dict)
+    #: By their seconds; each holds its own, so that all in it share one number, and a
+    #: dictionary without values, which is half the size of a set.
+    _buckets: dict[int, tuple[int, dict[T, None]]] = attrs.field(factory=dict)
 
     def keep(self, thing: T) -> None:
         """Keep a thing, new or with another end."""
@@ -44,18 +45,19 @@ class Expiries(Generic[T]):
 
     def drop(self, thing: T) -> None:
         """Forget a thing; one that is not kept is no mistake."""
-        bucket = self._buckets.get(thing.bucket)
-        if bucket is not None:
-            bucket.pop(thing, None)
-            if not bucket:
-                del self._buckets[thing.bucket]
+        if thing.bucket in self._buckets:
+            second, things = self._buckets[thing.bucket]
+            things.pop(thing, None)
+            if not things:
+                del self._buckets[second]
         thing.bucket = 0
 
     def due(self, now: float) -> list[T]:
         """Take out all that has ended by ``now``, the earliest first."""
         ended: list[T] = []
         for second in sorted(second for second in self._buckets if second <= now):
-            for thing in self._buckets.pop(second):
+            _, things = self._buckets.pop(second)
+            for thing in things:
                 thing.bucket = 0
                 if thing.expires_at <= now:
                     ended.append(thing)
@@ -65,5 +67,5 @@ class Expiries(Generic[T]):
         return ended
 
     def _put(self, thing: T, second: int) -> None:
-        thing.bucket = second
-        self._buckets.setdefault(second, {})[thing] = None
+        thing.bucket, things = self._buckets.setdefault(second, (second, {}))
+        things[thing] = None
