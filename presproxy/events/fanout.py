@@ -144,6 +144,8 @@ class FanOut:
             self._rounds[resource] = round_
         elif round_.again_for is not None:
             self.tell(resource, round_.again_for)
+        if not resource.subscriptions:
+            return 0
         try:
             body = resource.body(slice_.view, slice_.content_type)
         except PluginFailed:

@@ -267,7 +267,7 @@ class SipNotifier:
         if tail is None:
             tail = _written(body.content_type, body.numbered(cseq - route.first_cseq))
         rest = b"Event: %b\r\nSubscription-State: %b\r\n%b" % (
-            route.event.encode(),
+            route.event.encode("utf-8", "surrogateescape"),
             _state(subscription, wall),
             tail,
         )

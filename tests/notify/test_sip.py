@@ -137,6 +137,16 @@ def test_the_state_told_is_the_one_when_it_goes(line):
     assert second.get("subscription-state") == "active;expires=600"
 
 
+def test_octets_beyond_ascii_come_back_as_they_were(line):
+    watcher = line.watcher()
+    watcher.route.event = "presence;id=\udcff"
+
+    line.tell(b"away", watcher)
+
+    ((_, sent),) = flow_of(watcher).sent
+    assert b"Event: presence;id=\xff\r\n" in sent
+
+
 # --- One in flight
 
 
@@ -842,6 +852,37 @@ def test_nothing_goes_after_a_start_before_its_number_is_lasting(line):
 
     assert before == []
     assert bodies(line.taken(way)) == [b"two"]
+
+
+def test_a_last_notify_waits_for_no_number(line):
+    watcher = line.watcher(version=1)
+    watcher.route = read_route(line.house.lasting[watcher.key])
+    way = RecordingFlow()
+    line.ways.append(way)
+    line.house.is_failing = True
+
+    watcher.state = State.TERMINATED
+    line.tell(b"nobody", watcher)
+
+    (last,) = line.taken(way)
+    assert last.cseq.number == RESERVED + 1
+    assert line.house.kept == []
+
+
+def test_a_last_notify_goes_before_what_waits_for_a_number(line):
+    watcher = line.watcher(version=1)
+    watcher.route = read_route(line.house.lasting[watcher.key])
+    way = RecordingFlow()
+    line.ways.append(way)
+    line.house.hold()
+    line.tell(b"away", watcher)
+
+    watcher.state = State.TERMINATED
+    line.tell(b"nobody", watcher)
+    line.house.release()
+    line.answer(line.taken(way)[0])
+
+    assert bodies(line.taken(way)) == []
 
 
 # --- Too many at once
