@@ -178,6 +178,8 @@ def test_a_server_ends_with_whoever_started_it(tmp_path):
         cwd=PAGE.parents[2],
     )
     pid = int(starter.stdout.readline())
+    name = Path(f"/proc/{pid}/comm")
+    assert wait_for(lambda: name.read_text() == "sleep\n", 10.0)
 
     starter.kill()
     starter.communicate()
