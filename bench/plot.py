@@ -32,7 +32,7 @@ def plot(report: Report, path: Path) -> None:
 
     Dark bars are those of servers that lose nothing by a ``kill -9``.
     """
-    from matplotlib.figure import Figure  # type: ignore[import-not-found]  # optional
+    from matplotlib.figure import Figure
 
     rows = -(-len(report.scenarios) // _COLUMNS)
     height = 0.8 + 0.3 * len(report.servers)

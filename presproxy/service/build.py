@@ -42,7 +42,7 @@ from presproxy.server.subscribe import SubscribeStep
 from presproxy.service.background import breath, run
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
-from presproxy.sip.tokens import Tokens
+from presproxy.sip.tokens import Pool, Tokens
 from presproxy.trace import Tap
 from presproxy.transaction.client import ClientTransaction, TransactionUser
 from presproxy.transaction.layer import TransactionLayer
@@ -77,7 +77,7 @@ def build(
     configuration = plan.configuration
     limits = configuration.limits
     metrics = Metrics()
-    tokens = Tokens(os.urandom)
+    tokens = Tokens(Pool(os.urandom))
     guards = _Guards(metrics, reactor, limits.plugin_wait)
 
     # What is lasting.

@@ -17,6 +17,35 @@ _WORD = 6
 _WORDS = 256
 
 
+#: Random bytes drawn at a time.
+_DRAWN = 4096
+
+
+class Pool:
+    """
+    A source of random bytes that draws many at a time from another.
+
+    A call of the system costs more than a dozen words cut from what it gave.
+    """
+
+    __slots__ = ("_at", "_bytes", "_random")
+
+    def __init__(self, random: Callable[[int], bytes]) -> None:
+        self._random = random
+        self._bytes = b""
+        self._at = 0
+
+    def __call__(self, count: int) -> bytes:
+        """Give random bytes, each once."""
+        at = self._at
+        end = at + count
+        if end > len(self._bytes):
+            self._bytes = self._random(max(count, _DRAWN))
+            at, end = 0, count
+        self._at = end
+        return self._bytes[at:end]
+
+
 class Tokens:
     """
     Makes the words which must be unlike any other.

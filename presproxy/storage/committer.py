@@ -140,7 +140,9 @@ class GroupCommitter:
                 self._calls.append(call)
                 self._changes += len(changes)
                 self._bytes += size
-                self._hand_over_soon()
+                # A thread that is busy looks for more by itself.
+                if self._is_idle:
+                    self._hand_over_soon()
         return call.answer if refusal is None else fail(StorageUnavailable(refusal))
 
     def run(self, function: Callable[..., T], *arguments: object) -> Deferred[T]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
 
 from presproxy.sip import grammar
-from presproxy.sip.tokens import MAGIC_COOKIE, Tokens
+from presproxy.sip.tokens import MAGIC_COOKIE, Pool, Tokens
 
 
 @pytest.fixture
@@ -53,3 +54,22 @@ def test_all_are_tokens(tokens):
     made = (tokens.tag, tokens.call_id, tokens.entity_tag, tokens.nonce)
 
     assert all(grammar.is_token(make()) for make in made)
+
+
+def test_a_pool_gives_each_byte_once_and_draws_many_at_a_time():
+    drawn = []
+
+    def random(count):
+        drawn.append(count)
+        return os.urandom(count)
+
+    pool = Pool(random)
+    given = [pool(8) for _ in range(1000)]
+
+    assert len(set(given)) == 1000
+    assert {len(each) for each in given} == {8}
+    assert drawn == [4096, 4096]
+
+
+def test_a_pool_gives_more_than_it_draws_at_a_time():
+    assert len(Pool(os.urandom)(10_000)) == 10_000
