@@ -231,6 +231,15 @@ class Agency:
         """Whether nothing is to be done, now or later."""
         return not (self._soon or self.clock.getDelayedCalls())
 
+    def told(self) -> list[tuple[State, str, Reason | None]]:
+        """Let all be told, and give what was since this was asked last."""
+        self.settle()
+        return [(each.state, each.body, each.reason) for each in self.notifier.take()]
+
+    def bodies(self) -> list[str]:
+        """Give the bodies of what `told` gives."""
+        return [body for _, body, _ in self.told()]
+
     def turn(self) -> None:
         """Let the reactor turn once; what comes of it is for the next turn."""
         acts = self._soon[:]

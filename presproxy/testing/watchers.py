@@ -209,6 +209,12 @@ class Line:
             self.house.lasting[made.key] = route.write()
         return made
 
+    def connected(self, state: State = State.ACTIVE) -> Subscription:
+        """Let somebody subscribe by a stream."""
+        contact = "sip:bob@192.0.2.1:5060;transport=tcp"
+        request = subscribe(contact=contact, transport="TCP")
+        return self.watcher(request, RecordingStream(), state)
+
     def tell(
         self,
         body: bytes | Body | NumberedBody,
@@ -230,6 +236,14 @@ class Line:
         new = [data for _, data in flow.sent if data not in self._taken]
         self._taken.update(new)
         return [_notify(data) for data in dict.fromkeys(new)]
+
+    def told(self, subscription: Subscription) -> list[bytes]:
+        """Give the bodies that a watcher was told since this was asked last."""
+        return [each.body for each in self.taken(flow_of(subscription))]
+
+    def counted(self, name: str) -> int:
+        """Give what a counter of the notifier says."""
+        return self.house.metrics.counter(name, "").value
 
     def answer(
         self,
@@ -261,8 +275,3 @@ def flow_of(subscription: Subscription) -> RecordingFlow:
     assert isinstance(route, SipRoute)
     assert isinstance(route.flow, RecordingFlow)
     return route.flow
-
-
-def stream() -> RecordingStream:
-    """Give a stream to a watcher."""
-    return RecordingStream()

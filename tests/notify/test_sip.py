@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from presproxy.errors import PresproxyError
 from presproxy.model.notice import EMPTY, Body, NumberedBody
 from presproxy.model.subscription import Reason, State
-from presproxy.notify.route import RESERVED, read_route
 from presproxy.notify.sip import SipNotifier
 from presproxy.testing.flows import RecordingFlow, RecordingStream
 from presproxy.testing.watchers import Line, flow_of, subscribe
@@ -18,25 +16,12 @@ class Unreachable(PresproxyError):
     """Nobody knows the way."""
 
 
-def stream_watcher(line, **options):
-    request = subscribe(contact="sip:bob@192.0.2.1:5060;transport=tcp", transport="TCP")
-    return line.watcher(request, RecordingStream(), **options)
-
-
 def bodies(notifies):
     return [each.body for each in notifies]
 
 
 def cseqs(notifies):
     return [each.cseq.number for each in notifies]
-
-
-def told(line, watcher):
-    return bodies(line.taken(flow_of(watcher)))
-
-
-def counter(line, name):
-    return line.house.metrics.counter(name, "").value
 
 
 def latencies(line):
@@ -175,8 +160,8 @@ def test_the_latest_waits_for_the_answer_to_the_one_before(line):
 
     assert (first.body, last.body) == (b"one", b"three")
     assert line.taken(flow_of(watcher)) == []
-    assert counter(line, "notify_sent") == 2
-    assert counter(line, "notify_replaced") == 1
+    assert line.counted("notify_sent") == 2
+    assert line.counted("notify_replaced") == 1
 
 
 def test_a_provisional_answer_is_none(line):
@@ -188,9 +173,9 @@ def test_a_provisional_answer_is_none(line):
     line.answer(first, 100)
     line.answer(first, 180)
 
-    assert told(line, watcher) == []
+    assert line.told(watcher) == []
     line.answer(first)
-    assert told(line, watcher) == [b"two"]
+    assert line.told(watcher) == [b"two"]
 
 
 def test_an_answer_that_comes_twice_is_one(line):
@@ -203,7 +188,7 @@ def test_an_answer_that_comes_twice_is_one(line):
 
     line.answer(first)
 
-    assert told(line, watcher) == [b"two"]
+    assert line.told(watcher) == [b"two"]
 
 
 def test_sending_again_is_left_to_the_transaction(line):
@@ -214,7 +199,7 @@ def test_sending_again_is_left_to_the_transaction(line):
 
     first, second = flow_of(watcher).sent
     assert first == second
-    assert counter(line, "notify_sent") == 1
+    assert line.counted("notify_sent") == 1
 
 
 def test_a_slow_watcher_keeps_nobody_else_waiting(line):
@@ -226,7 +211,7 @@ def test_a_slow_watcher_keeps_nobody_else_waiting(line):
 
     line.tell(b"two", *watchers)
 
-    assert [told(line, each) for each in watchers] == [[b"two"], [], [b"two"]]
+    assert [line.told(each) for each in watchers] == [[b"two"], [], [b"two"]]
 
 
 def test_the_last_notify_waits_for_the_answer_to_the_one_before(line):
@@ -253,7 +238,7 @@ def test_the_same_state_is_told_again_when_it_is_asked_for(line):
 
     line.tell(b"away", watcher)
 
-    assert told(line, watcher) == [b"away"]
+    assert line.told(watcher) == [b"away"]
 
 
 # --- Numbered bodies (RFC 3858 §3)
@@ -282,7 +267,7 @@ def test_a_version_that_waited_is_counted_when_it_goes(line):
     (first,) = line.taken(flow_of(watcher))
     line.answer(first)
 
-    assert (first.body, told(line, watcher)) == (b"a0", [b"c1"])
+    assert (first.body, line.told(watcher)) == (b"a0", [b"c1"])
 
 
 # --- Refusals (RFC 6665 §4.2.2, RFC 5057 §5.1)
@@ -306,7 +291,7 @@ def test_some_refusals_end_a_subscription(line, status, ends):
     line.answer(line.taken(flow_of(watcher))[0], status)
 
     assert line.house.ends == ([(watcher, Reason.NORESOURCE)] if ends else [])
-    assert told(line, watcher) == ([] if ends else [b"two"])
+    assert line.told(watcher) == ([] if ends else [b"two"])
 
 
 def test_what_was_refused_is_not_told_again_by_itself(line):
@@ -315,10 +300,10 @@ def test_what_was_refused_is_not_told_again_by_itself(line):
     line.answer(line.taken(flow_of(watcher))[0], 500)
 
     line.sleep(60)
-    before = told(line, watcher)
+    before = line.told(watcher)
     line.tell(b"two", watcher)
 
-    assert (before, told(line, watcher)) == ([], [b"two"])
+    assert (before, line.told(watcher)) == ([], [b"two"])
 
 
 @pytest.mark.parametrize("status", [404, 480, 481, 500, 503])
@@ -333,11 +318,11 @@ def test_who_says_when_to_come_again_is_told_then(line, status, value, pause):
     line.answer(line.taken(flow_of(watcher))[0], status, [("Retry-After", value)])
 
     line.sleep(pause - 0.5)
-    before = told(line, watcher)
+    before = line.told(watcher)
     line.sleep(1)
 
     assert line.house.ends == []
-    assert (before, told(line, watcher)) == ([], [b"one"])
+    assert (before, line.told(watcher)) == ([], [b"one"])
 
 
 def test_who_says_when_to_come_again_is_told_the_latest_then(line):
@@ -349,10 +334,10 @@ def test_who_says_when_to_come_again_is_told_the_latest_then(line):
     line.tell(b"three", watcher)
 
     line.sleep(2)
-    before = told(line, watcher)
+    before = line.told(watcher)
     line.sleep(2)
 
-    assert (before, told(line, watcher)) == ([], [b"three"])
+    assert (before, line.told(watcher)) == ([], [b"three"])
 
 
 def test_an_hour_that_cannot_be_read_is_none(line):
@@ -392,7 +377,7 @@ def test_what_came_in_between_is_told_instead(line):
     line.answer(line.taken(flow_of(watcher))[0], 481)
     line.sleep(0.6)
 
-    assert told(line, watcher) == [b"two"]
+    assert line.told(watcher) == [b"two"]
 
 
 def test_after_a_second_a_first_notify_did_not_come_too_early(line):
@@ -429,7 +414,7 @@ def test_a_watcher_who_does_not_answer_is_gone(line):
     line.sleep(2)
 
     assert (before, line.house.ends) == ([], [(watcher, Reason.TIMEOUT)])
-    assert set(told(line, watcher)) == {b"one"}
+    assert set(line.told(watcher)) == {b"one"}
 
 
 def test_a_proxy_that_waited_in_vain_is_no_answer(line):
@@ -482,409 +467,6 @@ def test_what_waited_is_told_to_whoever_missed_one():
     assert line.taken(flow_of(watcher))[-1].body == b"two"
 
 
-# --- Ways
-
-
-def test_another_way_is_taken_where_the_flow_is_closed(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    other = RecordingStream()
-    line.ways.append(other)
-
-    line.tell(b"one", watcher)
-
-    assert line.looked_for == [("sip:bob@192.0.2.1:5060;transport=tcp", None)]
-    assert bodies(line.taken(other)) == [b"one"]
-    line.tell(b"two", watcher)
-    assert len(line.looked_for) == 1
-
-
-def test_the_way_leads_to_the_first_proxy_that_stays(line):
-    request = subscribe(transport="TCP", more=RECORD)
-    watcher = line.watcher(request, RecordingStream())
-    flow_of(watcher).close()
-    line.ways.append(RecordingStream())
-
-    line.tell(b"one", watcher)
-
-    assert line.looked_for == [("sip:one.test;lr", None)]
-
-
-def test_what_may_have_been_lost_with_its_flow_is_told_another_way(line):
-    watcher = stream_watcher(line)
-    first, other = flow_of(watcher), RecordingStream()
-    line.tell(b"one", watcher)
-    line.ways.append(other)
-
-    first.close()
-    line.sleep(1)
-
-    (again,) = line.taken(other)
-    assert (again.body, again.cseq.number) == (b"one", 2)
-    assert line.house.ends == []
-
-
-def test_a_flow_that_closes_while_it_is_sent_on_is_noticed(line):
-    class Closing(RecordingStream):
-        def send(self, data):
-            self.close()
-            super().send(data)
-
-    watcher = line.watcher(subscribe(transport="TCP"), Closing())
-    other = RecordingStream()
-    line.ways.append(other)
-
-    line.tell(b"one", watcher)
-    line.sleep(0.1)
-
-    assert bodies(line.taken(other)) == [b"one"]
-
-
-def test_a_way_that_closes_at_once_is_not_taken_for_ever(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    others = [RecordingStream() for _ in range(5)]
-    line.ways.extend(others)
-    line.tell(b"one", watcher)
-
-    for other in others:
-        other.close()
-        line.sleep(1)
-
-    assert line.house.ends == [(watcher, Reason.TIMEOUT)]
-    assert len(line.looked_for) == 2
-
-
-def test_what_waits_is_told_the_other_way_and_not_what_was_lost(line):
-    watcher = stream_watcher(line)
-    line.tell(b"one", watcher)
-    line.tell(b"two", watcher)
-    other = RecordingStream()
-    line.ways.append(other)
-
-    flow_of(watcher).close()
-    line.sleep(1)
-
-    assert bodies(line.taken(other)) == [b"two"]
-
-
-def test_a_watcher_is_looked_for_now_and_then_while_he_cannot_be_reached(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    other = RecordingStream()
-    line.ways += [Unreachable(), Unreachable(), other]
-
-    line.tell(b"one", watcher)
-    line.tell(b"two", watcher)
-    line.sleep(29)
-    looked = [len(line.looked_for)]
-    line.sleep(2)
-    looked.append(len(line.looked_for))
-    line.sleep(30)
-
-    assert (looked, len(line.looked_for)) == ([1, 2], 3)
-    assert bodies(line.taken(other)) == [b"two"]
-    assert counter(line, "notify_replaced") == 1
-    assert line.house.ends == []
-
-
-def test_a_watcher_who_has_left_is_not_looked_for_again(line):
-    watcher = stream_watcher(line, state=State.TERMINATED)
-    flow_of(watcher).close()
-    line.ways.append(Unreachable())
-
-    line.tell(b"nobody", watcher)
-
-    assert not line.house.reactor.getDelayedCalls()
-
-
-def test_a_watcher_who_shows_himself_is_told_at_once_and_nothing_older_after(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    line.ways.append(Unreachable())
-    line.tell(b"one", watcher)
-
-    other = RecordingStream()
-    watcher.route.follow(subscribe(transport="TCP", cseq=2), other)
-    line.tell(b"two", watcher)
-    (notify,) = line.taken(other)
-    line.answer(notify)
-    line.sleep(60)
-
-    assert notify.body == b"two"
-    assert line.taken(other) == []
-
-
-def test_a_watcher_who_shows_himself_while_he_is_looked_for_is_told_at_once(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    found = Deferred()
-    line.ways.append(found)
-    line.tell(b"one", watcher)
-
-    own, late = RecordingStream(), RecordingStream()
-    watcher.route.follow(subscribe(transport="TCP", cseq=2), own)
-    line.tell(b"two", watcher)
-    (notify,) = line.taken(own)
-    line.tell(b"three", watcher)
-    found.callback(late)
-    before = line.taken(own)
-    line.answer(notify)
-
-    assert (notify.body, before) == (b"two", [])
-    assert bodies(line.taken(own)) == [b"three"]
-    assert line.taken(late) == []
-
-
-def test_a_watcher_is_looked_for_once_at_a_time(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    found, other = Deferred(), RecordingStream()
-    line.ways += [found, Unreachable()]
-
-    for word in (b"one", b"two", b"three"):
-        line.tell(word, watcher)
-        line.sleep(20)
-    found.callback(other)
-
-    assert len(line.looked_for) == 1
-    assert bodies(line.taken(other)) == [b"three"]
-    assert counter(line, "notify_replaced") == 2
-
-
-def test_a_search_in_vain_disturbs_nobody_who_has_shown_himself(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    found = Deferred()
-    line.ways.append(found)
-    line.tell(b"one", watcher)
-    own = RecordingStream()
-    watcher.route.follow(subscribe(transport="TCP", cseq=2), own)
-    line.tell(b"two", watcher)
-
-    found.errback(Unreachable())
-    line.answer(line.taken(own)[0])
-    line.tell(b"three", watcher)
-
-    assert bodies(line.taken(own)) == [b"three"]
-
-
-def test_a_way_that_is_closed_when_it_is_found_is_none(line):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    closed, other = RecordingStream(), RecordingStream()
-    closed.close()
-    line.ways += [closed, other]
-
-    line.tell(b"one", watcher)
-    before = len(line.looked_for)
-    line.sleep(31)
-
-    assert before == 1
-    assert bodies(line.taken(other)) == [b"one"]
-
-
-def test_a_defect_in_the_search_is_no_end_of_searching(line, monkeypatch):
-    watcher = stream_watcher(line)
-    flow_of(watcher).close()
-    other = RecordingStream()
-    line.ways += [ZeroDivisionError(), other]
-
-    line.tell(b"one", watcher)
-    line.sleep(31)
-
-    assert bodies(line.taken(other)) == [b"one"]
-
-
-def test_after_a_start_a_watcher_is_told_where_his_datagrams_went(line):
-    watcher = line.watcher(flow=RecordingFlow(("192.0.2.1", 40000)))
-    watcher.route = read_route(watcher.route.write())
-    way = RecordingFlow(("192.0.2.1", 40000))
-    line.ways.append(way)
-
-    line.tell(b"one", watcher)
-
-    assert line.looked_for == [("sip:bob@192.0.2.1:5060", ("192.0.2.1", 40000))]
-    assert bodies(line.taken(way)) == [b"one"]
-
-
-# --- Numbers are reserved (RFC 3261 §12.2.2)
-
-
-class Life:
-    """A watcher who answers everything, and what numbers he saw."""
-
-    def __init__(self, line):
-        self.line = line
-        self.numbers = []
-
-    def take(self, watcher, flow=None):
-        for notify in self.line.taken(flow or flow_of(watcher)):
-            self.numbers.append(notify.cseq.number)
-            self.line.answer(notify)
-
-    def tell(self, watcher, times):
-        for number in range(times):
-            self.line.tell(b"%d" % number, watcher)
-            self.take(watcher)
-
-
-def lasting(line, watcher):
-    """The last number that a start would count as used."""
-    return read_route(line.house.lasting[watcher.key]).dialog.local_cseq
-
-
-def test_the_next_numbers_are_reserved_in_time(line):
-    watcher = line.watcher(version=1)
-    life = Life(line)
-
-    for _ in range(3 * RESERVED):
-        life.tell(watcher, 1)
-        assert life.numbers[-1] <= lasting(line, watcher)
-
-    assert life.numbers == list(range(1, 3 * RESERVED + 1))
-    assert len(line.house.kept) == 3
-
-
-def test_what_lives_in_memory_only_reserves_nothing(line):
-    watcher = line.watcher()
-
-    Life(line).tell(watcher, RESERVED + 10)
-
-    assert line.house.kept == []
-
-
-def test_no_number_goes_before_it_is_lasting(line):
-    watcher = line.watcher(version=1)
-    life = Life(line)
-    line.house.hold()
-
-    life.tell(watcher, RESERVED + 10)
-    stopped = life.numbers[-1]
-    line.house.release()
-    life.take(watcher)
-
-    assert stopped == RESERVED
-    assert life.numbers[-1] == RESERVED + 1
-    assert len(line.house.kept) == 1
-
-
-def test_a_storage_that_fails_is_asked_again_and_again_and_nothing_goes(line):
-    watcher = line.watcher(version=1)
-    life = Life(line)
-    line.house.is_failing = True
-    life.tell(watcher, RESERVED + 10)
-    line.sleep(3)
-    life.take(watcher)
-
-    stopped, asked = life.numbers[-1], len(line.house.kept)
-    line.house.is_failing = False
-    line.sleep(1.1)
-    life.take(watcher)
-
-    assert (stopped, life.numbers[-1]) == (RESERVED, RESERVED + 1)
-    assert 2 <= asked <= 6
-
-
-def test_a_house_that_keeps_nothing_is_not_asked_without_end(line):
-    watcher = line.watcher(version=1)
-    life = Life(line)
-
-    class Forgetful:
-        def kept(self, route, payload):
-            pass
-
-        def write(self, route):
-            return route.write()
-
-    line.house.keeper = Forgetful()
-    life.tell(watcher, RESERVED + 10)
-    stopped, asked = life.numbers[-1], len(line.house.kept)
-    line.sleep(10)
-
-    assert (stopped, life.numbers[-1]) == (RESERVED, RESERVED)
-    assert asked == 1
-    assert 9 <= len(line.house.kept) <= 11
-
-
-@pytest.mark.parametrize("sent", [0, 1, 500, 799, 800, RESERVED, RESERVED + 300])
-def test_after_a_start_all_numbers_are_higher_than_any_before(line, sent):
-    watcher = line.watcher(version=1)
-    life = Life(line)
-    life.tell(watcher, sent)
-
-    watcher.route = read_route(line.house.lasting[watcher.key])
-    way = RecordingFlow()
-    line.ways.append(way)
-    line.tell(b"after", watcher)
-    life.take(watcher, way)
-
-    assert life.numbers == sorted(set(life.numbers))
-    assert life.numbers[-1] > sent
-    assert life.numbers[-1] <= lasting(line, watcher)
-
-
-def test_after_two_starts_in_a_row_too(line):
-    watcher = line.watcher(version=1)
-    life = Life(line)
-    life.tell(watcher, 3)
-    for _ in range(2):
-        watcher.route = read_route(line.house.lasting[watcher.key])
-        way = RecordingFlow()
-        line.ways.append(way)
-        line.tell(b"after", watcher)
-        life.take(watcher, way)
-
-    assert life.numbers == sorted(set(life.numbers))
-
-
-def test_nothing_goes_after_a_start_before_its_number_is_lasting(line):
-    watcher = line.watcher(version=1)
-    watcher.route = read_route(line.house.lasting[watcher.key])
-    way = RecordingFlow()
-    line.ways.append(way)
-    line.house.hold()
-
-    line.tell(b"one", watcher)
-    line.tell(b"two", watcher)
-    before = line.taken(way)
-    line.house.release()
-
-    assert before == []
-    assert bodies(line.taken(way)) == [b"two"]
-
-
-def test_a_last_notify_waits_for_no_number(line):
-    watcher = line.watcher(version=1)
-    watcher.route = read_route(line.house.lasting[watcher.key])
-    way = RecordingFlow()
-    line.ways.append(way)
-    line.house.is_failing = True
-
-    watcher.state = State.TERMINATED
-    line.tell(b"nobody", watcher)
-
-    (last,) = line.taken(way)
-    assert last.cseq.number == RESERVED + 1
-    assert line.house.kept == []
-
-
-def test_a_last_notify_goes_before_what_waits_for_a_number(line):
-    watcher = line.watcher(version=1)
-    watcher.route = read_route(line.house.lasting[watcher.key])
-    way = RecordingFlow()
-    line.ways.append(way)
-    line.house.hold()
-    line.tell(b"away", watcher)
-
-    watcher.state = State.TERMINATED
-    line.tell(b"nobody", watcher)
-    line.house.release()
-    line.answer(line.taken(way)[0])
-
-    assert bodies(line.taken(way)) == []
-
-
 # --- Too many at once
 
 
@@ -901,7 +483,7 @@ def test_what_finds_no_room_goes_a_little_later():
     (notify,) = line.taken(flow_of(other))
     assert before == []
     assert (notify.body, notify.cseq.number) == (b"v0", 1)
-    assert counter(line, "notify_sent") == 2
+    assert line.counted("notify_sent") == 2
 
 
 def test_the_latest_goes_when_there_is_room():
@@ -913,7 +495,7 @@ def test_the_latest_goes_when_there_is_room():
     line.answer(line.taken(flow_of(one))[0])
     line.sleep(1.1)
 
-    assert told(line, other) == [b"two"]
+    assert line.told(other) == [b"two"]
 
 
 # --- How long it took
@@ -948,7 +530,7 @@ def test_what_waited_is_observed_from_the_first_change_on(line):
 
 
 def test_what_waited_for_a_way_is_observed_from_the_first_change_on(line):
-    watcher = stream_watcher(line)
+    watcher = line.connected()
     flow_of(watcher).close()
     line.ways.append(Unreachable())
     line.tell(b"one", watcher, changed_at=line.ticks())
