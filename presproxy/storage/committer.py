@@ -4,8 +4,8 @@ One write for many calls: while one runs, the next changes gather.
 There is no timer.  What comes in one turn of the reactor goes together at its end, and
 what comes while that is written goes as soon as it has ended; an idle server waits for
 nothing.  Without the turn's end the thread would be off with the first of a hundred
-requests that were read at once, and a busy disk would write one at a time: that took 385
-µs of CPU a request with a hundred in flight, and takes 275.
+requests that were read at once: with a hundred PUBLISHes in flight that took 203 µs of
+CPU each where this takes 161 (medians of three, in turn, both on one core).
 
 Writing happens in a thread, since a disk may take its time and retransmissions may not.
 """
