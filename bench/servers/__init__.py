@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.servers.databases import SqliteDatabase, TextDatabase
+from bench.servers.databases import NoDatabase, SqliteDatabase
 from bench.servers.kamailio import Kamailio
 from bench.servers.postgres import PostgresDatabase
 from bench.servers.presproxy import Presproxy
@@ -23,14 +23,14 @@ SERVERS: tuple[Server, ...] = (
     Kamailio(
         "kamailio-memory",
         "Kamailio, in memory, -x fm",
-        TextDatabase(),
+        NoDatabase(),
         allocator="fm",
         durable=False,
     ),
     Kamailio(
         "kamailio-default",
         "Kamailio, in memory",
-        TextDatabase(),
+        NoDatabase(),
         allocator=None,
         durable=False,
     ),

@@ -20,7 +20,8 @@ Helpers = list["subprocess.Popen[bytes]"]
 class Database(ABC):
     """A database by one of Kamailio's modules."""
 
-    module: str
+    #: The module; None loads none.
+    module: str | None = None
     #: Lines of the configuration.
     settings: str = ""
 
@@ -44,30 +45,26 @@ class Database(ABC):
         """Put away what lies outside ``folder``, and end what runs."""
 
 
-class TextDatabase(Database):
+class NoDatabase(Database):
     """
-    Kamailio's own tables in memory, read from files and never written while it runs.
+    None: publications are kept in the cache that otherwise stands before a database.
 
-    It looks at every row for each question, which is the fastest there is for some
-    hundred users, and not for many.
+    A URL that is set and empty is what its presence module wants to see for that.
     """
 
-    module = "db_text"
+    settings = 'modparam("presence", "publ_cache", 2)'
 
     def missing(self) -> str | None:
-        """Say whether its empty tables are installed."""
-        return missing_schema(SCHEMAS / "dbtext" / "kamailio" / "presentity")
+        """Say nothing: the presence module has all it takes."""
+        return None
 
     def versions(self) -> Mapping[str, str]:
-        """Name nothing: it is part of Kamailio."""
+        """Name nothing."""
         return {}
 
     def start(self, folder: Path, core: int) -> tuple[Helpers, str]:
-        """Copy the empty tables."""
-        tables = folder / "dbtext"
-        if not tables.exists():
-            shutil.copytree(SCHEMAS / "dbtext" / "kamailio", tables)
-        return [], f"text://{tables}"
+        """Start nothing."""
+        return [], ""
 
 
 class SqliteDatabase(Database):

@@ -34,9 +34,9 @@ class Kamailio(Server):
     """
     One worker for UDP, since there is one core.
 
-    Subscriptions live in its memory in all variants; ``written`` says whether they are
-    written to the database as well before they are answered.  Publications always go to
-    the database: this Kamailio has no other place for them.
+    Subscriptions live in its memory in all variants; ``durable`` says whether they are
+    written to the database as well before they are answered.  Publications go to the
+    database where there is one.
     """
 
     family: ClassVar[str] = "kamailio"
@@ -53,7 +53,7 @@ class Kamailio(Server):
         modules = _modules()
         if _program() is None or modules is None:
             return "kamailio is not installed"
-        for module in ("presence", "presence_xml", self.database.module):
+        for module in filter(None, ("presence", "presence_xml", self.database.module)):
             if not (modules / f"{module}.so").exists():
                 return f"kamailio's module {module} is not installed"
         return self.database.missing()
@@ -102,12 +102,13 @@ class Kamailio(Server):
 
     def _configuration(self, port: int, url: str, wanted: Wanted) -> str:
         is_tcp = wanted.transport == "tcp"
+        database = self.database.module
         return _CONFIGURATION.format(
             listen=f"{wanted.transport}:{LOOPBACK}:{port}",
             no_tcp="no" if is_tcp else "yes",
             server=f"sip:{LOOPBACK}:{port}" + (";transport=tcp" if is_tcp else ""),
             modules=_modules(),
-            database=self.database.module,
+            load_database=f'loadmodule "{database}.so"' if database else "",
             settings=self.database.settings,
             url=url,
             subscriptions=1 if self.durable else 0,
@@ -142,7 +143,7 @@ mpath="{modules}/"
 loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "pv.so"
-loadmodule "{database}.so"
+{load_database}
 loadmodule "presence.so"
 loadmodule "presence_xml.so"
 {load_auth}
