@@ -64,7 +64,7 @@ class Traits:
         return data if self.activities is None else self.activities.write() + data
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Person(Piece):
     """What is said of the person (RFC 4479 §3.2): its traits are the first elements."""
 

@@ -59,7 +59,7 @@ _SHOWN = {"?": "open"}
 Contacts = Literal["address", "published", "none"]
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class PresenceDocument:
     """
     What one document says: all in it, in the order of places.

@@ -38,7 +38,8 @@ LAST_TUPLE = Place.CLOSED
 _WITHOUT_ID = (Place.NOTE, Place.OTHER)
 
 
-@attrs.frozen
+# Not frozen, as some are made for every document: that takes three times as long.
+@attrs.define(unsafe_hash=True)
 class Piece:
     """One element; the first attribute of a tuple, a person or a device is its id."""
 

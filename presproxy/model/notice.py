@@ -9,7 +9,8 @@ import attrs
 from presproxy.model.subscription import Subscription
 
 
-@attrs.frozen
+# Not frozen, as one is made for every change: that takes three times as long.
+@attrs.define(unsafe_hash=True)
 class Body:
     """
     A rendered body, the same for everybody.
@@ -42,7 +43,7 @@ class NumberedBody:
 EMPTY = Body("", b"")
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Notice:
     """
     One state of one presentity as one view shows it, for all of ``subscriptions``.

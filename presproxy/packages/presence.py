@@ -41,7 +41,7 @@ _NOBODY_NOWHERE = Piece(Place.CLOSED, _CLOSED % b"")
 _place = attrgetter("place")
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class PresenceState:
     """
     The presence of one presentity: all that stands in its document, in order.

@@ -42,7 +42,7 @@ def record_of(change: Change) -> Record:
     )
 
 
-@attrs.frozen
+@attrs.define
 class _Kept:
     """A record, and the moment when it expired, will expire, or was deleted."""
 
