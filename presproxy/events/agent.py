@@ -65,6 +65,11 @@ class PresenceAgent:
     def __len__(self) -> int:
         return len(self._subscriptions)
 
+    @property
+    def expiring(self) -> int:
+        """How many are kept by the second in which they end: all, unless some leak."""
+        return len(self._expiries)
+
     def subscription(self, key: str) -> Subscription | None:
         """Give a subscription that has not ended."""
         return self._subscriptions.get(key)

@@ -112,6 +112,11 @@ class Compositor:
     def __len__(self) -> int:
         return self._alive
 
+    @property
+    def expiring(self) -> int:
+        """How many are kept by the second in which they end: all, unless some leak."""
+        return len(self._expiries)
+
     def __iter__(self) -> Iterator[Publication]:
         for resource in self.resources:
             yield from tuple(resource.publications)

@@ -34,6 +34,9 @@ class Expiries(Generic[T]):
     #: dictionary without values, which is half the size of a set.
     _buckets: dict[int, tuple[int, dict[T, None]]] = attrs.field(factory=dict)
 
+    def __len__(self) -> int:
+        return sum(len(things) for _, things in self._buckets.values())
+
     def keep(self, thing: T) -> None:
         """Keep a thing, new or with another end."""
         second = int(thing.expires_at) + 1

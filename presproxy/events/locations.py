@@ -108,6 +108,11 @@ class Locations:
     def __len__(self) -> int:
         return len(self._registrations)
 
+    @property
+    def expiring(self) -> int:
+        """How many are kept by the second in which they end: all, unless some leak."""
+        return len(self._expiries)
+
     def __iter__(self) -> Iterator[Registration]:
         return iter(tuple(self._registrations.values()))
 

@@ -124,7 +124,7 @@ def build(
         run,
         lambda: breath(reactor),
     )
-    _measure(metrics, agent, compositor, locations)
+    _measure(metrics, agent, compositor, locations, resources)
 
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
@@ -232,10 +232,23 @@ def _measure(
     agent: PresenceAgent,
     compositor: Compositor,
     locations: Locations,
+    resources: Resources,
 ) -> None:
     metrics.gauge("subscriptions", "Subscriptions alive.", lambda: len(agent))
     metrics.gauge("publications", "Publications alive.", lambda: len(compositor))
     metrics.gauge("registrations", "Users registered.", lambda: len(locations))
+    metrics.gauge(
+        "resources",
+        "Presentities by package, of those who publish or are watched.",
+        lambda: len(resources),
+    )
+    ending = {
+        "publication": lambda: compositor.expiring,
+        "registration": lambda: locations.expiring,
+        "subscription": lambda: agent.expiring,
+    }
+    for kind, count in ending.items():
+        metrics.gauge("expiries", "What is to end at a moment.", count, kind=kind)
     metrics.gauge(
         "notices_waiting",
         "Slices of watchers that wait to be told.",
