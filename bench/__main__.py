@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from bench.scenarios import QUICK as QUICK_SCENARIOS
 from bench.scenarios import SCENARIOS
 from bench.servers import QUICK as QUICK_SERVERS
 from bench.servers import SERVERS, DidNotStart, Server
+from bench.soak import soak
+from bench.soak_report import plot_soak, soak_as_json, write_soak
 
 #: What can be asked for beside the scenarios.
 _OTHERS = ("memory", "restart")
@@ -59,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.only or ([one.name for one in QUICK_SCENARIOS] if asked.quick else [])
     peers = asked.peers or (list(QUICK_SERVERS) if asked.quick else [])
     machine = describe_machine()
+    if asked.soak:
+        return _soak(asked, size, machine)
     present, skipped = _present(peers)
     report = Report(
         machine,
@@ -76,6 +80,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _measure_others(report, bench, size, names)
     _write(report, asked)
     return 0 if report.results or report.growth or report.restarts else 1
+
+
+def _soak(asked: argparse.Namespace, size: Size, machine: Mapping[str, str]) -> int:
+    """Run a soak instead; the status is 1 when not all was well."""
+    server = SERVERS[0]
+    bench = Bench(build(), Cores(*asked.cores), size.seconds, size.warmup)
+    soaked = soak(server, bench, asked.soak, asked.rate)
+    about = {**machine, **describe_versions([server])}
+    text = write_soak(soaked, about)
+    print(text, end="")
+    if asked.markdown:
+        asked.markdown.write_text(text)
+    if asked.json:
+        found = soak_as_json(soaked, about)
+        asked.json.write_text(json.dumps(found, indent=1) + "\n")
+    if asked.plot and can_plot():
+        plot_soak(soaked, asked.plot)
+    return 0 if soaked.is_good else 1
 
 
 def _measure_costs(report: Report, bench: Bench, size: Size) -> None:
@@ -218,6 +240,13 @@ def parser() -> argparse.ArgumentParser:
     add("--peers", type=_names(servers), help=", ".join(servers))
     add("--runs", type=int, help="of each [3; 1 when quick]")
     add("--seconds", type=float, help="measured in each [3; 1 when quick]")
+    add(
+        "--soak",
+        type=float,
+        metavar="SECONDS",
+        help="instead: users come and go at half of saturation, and what is left of them",
+    )
+    add("--rate", type=float, help="operations a second of a soak [measured]")
     add(
         "--cores",
         type=_cores,

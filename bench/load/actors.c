@@ -41,6 +41,11 @@ static size_t write_document(char *body, size_t room, const struct house *house,
     return length > 0 && (size_t)length < room ? (size_t)length : 0;
 }
 
+uint32_t least_told(const struct presentity *presentity)
+{
+    return presentity->accepted + presentity->is_gone;
+}
+
 bool state_number(struct slice document, uint32_t *number)
 {
     const char *found = slice_find(document, MARK);
@@ -53,8 +58,8 @@ bool state_number(struct slice document, uint32_t *number)
 }
 
 void write_publish(struct writer *writer, const struct house *house, unsigned number,
-                   struct presentity *presentity, enum body body, const char *branch,
-                   const char *own)
+                   struct presentity *presentity, enum body body, unsigned expires,
+                   const char *branch, const char *own)
 {
     char document[1024], uri[160], user[96];
     size_t length = 0;
@@ -73,10 +78,10 @@ void write_publish(struct writer *writer, const struct house *house, unsigned nu
                "Call-ID: p%u-%x@load\r\n"
                "CSeq: %u PUBLISH\r\n"
                "Event: presence\r\n"
-               "Expires: 3600\r\n"
+               "Expires: %u\r\n"
                "User-Agent: presproxy bench\r\n",
                uri, house->transport, own, branch, uri, number, house->run, uri, number,
-               house->run, ++presentity->cseq);
+               house->run, ++presentity->cseq, expires);
     if (presentity->entity_tag[0] != '\0')
         writer_add(writer, "SIP-If-Match: %s\r\n", presentity->entity_tag);
     digest_write(&presentity->digest, writer, user, "PUBLISH", uri);
@@ -84,6 +89,28 @@ void write_publish(struct writer *writer, const struct house *house, unsigned nu
         writer_add(writer, "Content-Type: application/pidf+xml\r\n");
     writer_add(writer, "Content-Length: %zu\r\n\r\n", length);
     writer_put(writer, (struct slice){document, length});
+}
+
+void write_register(struct writer *writer, const struct house *house, unsigned number,
+                    struct presentity *presentity, const char *branch, const char *own)
+{
+    char user[96];
+    presentity_user(user, house, number);
+    writer_add(writer,
+               "REGISTER sip:%s SIP/2.0\r\n"
+               "Via: SIP/2.0/%s %s;rport;branch=%s\r\n"
+               "Max-Forwards: 70\r\n"
+               "From: <sip:%s@%s>;tag=r%u-%x\r\n"
+               "To: <sip:%s@%s>\r\n"
+               "Call-ID: r%u-%x@load\r\n"
+               "CSeq: %u REGISTER\r\n"
+               "Contact: <sip:%s@%s>\r\n"
+               "Expires: %u\r\n"
+               "User-Agent: presproxy bench\r\n"
+               "Content-Length: 0\r\n\r\n",
+               house->domain, house->transport, own, branch, user, house->domain,
+               number, house->run, user, house->domain, number, house->run,
+               ++presentity->cseq, user, own, house->expires);
 }
 
 void write_subscribe(struct writer *writer, const struct house *house, unsigned number,

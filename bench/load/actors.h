@@ -21,6 +21,8 @@ struct presentity {
     bool is_watched_round; /* the round ends when all watchers have seen it */
     uint32_t sent;         /* number of the latest state sent */
     uint32_t accepted;     /* of the latest state answered 2xx */
+    bool is_gone;          /* that one was removed, or has expired */
+    int64_t lapses_at;     /* it is refreshed no more, and gone by then; 0: it is kept */
     uint32_t cseq;
     unsigned watchers; /* with a subscription that was answered */
     unsigned seen;     /* watchers that have seen `sent` */
@@ -41,6 +43,9 @@ struct subscription {
     bool is_active;         /* told of every change */
     bool is_fetch;          /* of the state, once */
     bool has_seen;          /* any state */
+    bool sees_none;         /* was told last that there is no state */
+    int64_t lapses_at;      /* refreshed no more, and told of its end by then; or 0 */
+    int64_t silent_until;   /* vanished, and answers nobody; or 0 */
     uint32_t seen;          /* number of the latest state seen */
     uint32_t at_least;      /* what the NOTIFY to come must not be older than */
     uint32_t cseq;          /* of our requests */
@@ -61,14 +66,19 @@ struct house {
     const char *password;  /* NULL: nobody has one */
     const char *transport; /* "UDP" or "TCP" */
     unsigned run;          /* part of every Call-ID and tag */
+    unsigned expires;      /* asked for in every request */
 };
 
 enum body { WITH_STATE, WITHOUT_STATE };
 
 /* Write a PUBLISH of the presentity's next state, or a refresh of the one it has. */
 void write_publish(struct writer *writer, const struct house *house, unsigned number,
-                   struct presentity *presentity, enum body body, const char *branch,
-                   const char *own);
+                   struct presentity *presentity, enum body body, unsigned expires,
+                   const char *branch, const char *own);
+
+/* Write a REGISTER of the presentity's one contact. */
+void write_register(struct writer *writer, const struct house *house, unsigned number,
+                    struct presentity *presentity, const char *branch, const char *own);
 
 /* Write a SUBSCRIBE: in the dialog when there is one. */
 void write_subscribe(struct writer *writer, const struct house *house, unsigned number,
@@ -78,6 +88,9 @@ void write_subscribe(struct writer *writer, const struct house *house, unsigned 
 /* The number of the subscription whose Call-ID this is, and which of its dialogs. */
 bool subscription_of(const struct house *house, struct slice call_id, unsigned *number,
                      unsigned *use);
+
+/* The least number of a state that whoever asks now may be told. */
+uint32_t least_told(const struct presentity *presentity);
 
 /* The number of the state in a presence document; false when it has none. */
 bool state_number(struct slice document, uint32_t *number);

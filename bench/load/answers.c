@@ -6,8 +6,6 @@
 
 #include "clock.h"
 
-enum { FOREVER = 3600 };
-
 static int64_t timeout(const struct run *run)
 {
     return (int64_t)(run->options.timeout * SECOND);
@@ -34,9 +32,14 @@ static void send_publish(struct run *run, enum operation operation, unsigned act
     char branch[32];
     transaction_branch(&run->transactions, transaction, branch);
     struct writer writer = writer_into(transaction->request, REQUEST_ROOM);
-    write_publish(&writer, &run->house, actor, presentity,
-                  operation == REFRESH ? WITHOUT_STATE : WITH_STATE, branch,
-                  wire_name(run->wire, way));
+    const char *own = wire_name(run->wire, way);
+    bool has_state = operation != REFRESH && operation != REMOVE;
+    if (operation == REGISTER)
+        write_register(&writer, &run->house, actor, presentity, branch, own);
+    else
+        write_publish(&writer, &run->house, actor, presentity,
+                      has_state ? WITH_STATE : WITHOUT_STATE,
+                      operation == REMOVE ? 0 : run->house.expires, branch, own);
     transaction->length = writer.used;
     transaction->operation = (int)operation;
     transaction->actor = actor;
@@ -55,7 +58,7 @@ void start_publish(struct run *run, enum operation operation, unsigned actor,
     presentity->given_up_at = clock_now() + timeout(run);
     if (operation == PUBLISH_NEW)
         presentity->entity_tag[0] = '\0';
-    if (operation != REFRESH) {
+    if (operation == PUBLISH_NEW || operation == MODIFY || operation == ROUND) {
         presentity->sent++;
         presentity->seen = 0;
     }
@@ -75,6 +78,18 @@ static void end_round_if_complete(struct run *run, struct presentity *presentity
         end_publish(run, presentity, true);
 }
 
+static void take_state(struct presentity *presentity, enum operation operation,
+                       const struct message *response)
+{
+    slice_copy(response->entity_tag, presentity->entity_tag,
+               sizeof presentity->entity_tag);
+    if (operation == REMOVE)
+        presentity->entity_tag[0] = '\0';
+    if (operation != REFRESH && operation != REMOVE)
+        presentity->accepted = presentity->sent;
+    presentity->is_gone = operation == REMOVE;
+}
+
 static void publish_answered(struct run *run, struct transaction *transaction,
                              const struct message *response)
 {
@@ -85,10 +100,8 @@ static void publish_answered(struct run *run, struct transaction *transaction,
         end_publish(run, presentity, false);
         return;
     }
-    slice_copy(response->entity_tag, presentity->entity_tag,
-               sizeof presentity->entity_tag);
-    if (transaction->operation != REFRESH)
-        presentity->accepted = presentity->sent;
+    if (transaction->operation != REGISTER)
+        take_state(presentity, (enum operation)transaction->operation, response);
     presentity->is_answered = true;
     if (transaction->operation == ROUND)
         end_round_if_complete(run, presentity);
@@ -106,8 +119,10 @@ static void send_subscribe(struct run *run, enum operation operation, unsigned a
     char branch[32];
     transaction_branch(&run->transactions, transaction, branch);
     struct writer writer = writer_into(transaction->request, REQUEST_ROOM);
+    bool is_last = operation == POLL || operation == UNSUBSCRIBE;
     write_subscribe(&writer, &run->house, actor, subscription,
-                    operation == POLL ? 0 : FOREVER, branch, wire_name(run->wire, way));
+                    is_last ? 0 : run->house.expires, branch,
+                    wire_name(run->wire, way));
     transaction->length = writer.used;
     transaction->operation = (int)operation;
     transaction->actor = actor;
@@ -121,22 +136,33 @@ static void begin_dialog(struct subscription *subscription)
     subscription->remote_tag[0] = '\0';
     subscription->notify_cseq = 0;
     subscription->come = 0;
-    subscription->has_seen = false;
+    subscription->has_seen = subscription->sees_none = false;
+    subscription->lapses_at = subscription->silent_until = 0;
+}
+
+void leave(struct run *run, struct subscription *subscription)
+{
+    if (subscription->is_active)
+        run->presentities[subscription->presentity].watchers--;
+    subscription->is_active = false;
 }
 
 void start_subscribe(struct run *run, enum operation operation, unsigned actor,
                      int64_t due)
 {
     struct subscription *subscription = &run->subscriptions[actor];
-    if (operation != RESUBSCRIBE)
+    if (operation == UNSUBSCRIBE)
+        leave(run, subscription);
+    else if (operation != RESUBSCRIBE)
         begin_dialog(subscription);
     subscription->is_busy = true;
     subscription->is_fetch = operation == POLL;
     subscription->wants_answer = subscription->wants_notify = true;
     /* It stays so when a change comes first: the NOTIFY that the SUBSCRIBE is answered
      * with may follow and tell the same again. */
-    subscription->may_repeat = operation == RESUBSCRIBE;
-    subscription->at_least = run->presentities[subscription->presentity].accepted;
+    subscription->may_repeat = operation == RESUBSCRIBE || operation == UNSUBSCRIBE;
+    subscription->at_least =
+        least_told(&run->presentities[subscription->presentity]);
     subscription->asked_at = due;
     subscription->given_up_at = clock_now() + timeout(run);
     send_subscribe(run, operation, actor);
@@ -164,6 +190,8 @@ static void subscribe_answered(struct run *run, struct transaction *transaction,
 {
     struct subscription *subscription = &run->subscriptions[transaction->actor];
     if (response->status >= 300) {
+        if (response->status == 481)
+            leave(run, subscription);
         end_subscribe(run, subscription, false);
         return;
     }
@@ -232,13 +260,27 @@ static void receive_response(struct run *run, const struct message *response)
     transaction_close(&run->transactions, transaction);
 }
 
+static void take_end(struct run *run, struct subscription *subscription)
+{
+    if (subscription->is_active && subscription->lapses_at == 0)
+        run->counters.ended++;
+    leave(run, subscription);
+}
+
 static void receive_notify(struct run *run, const struct message *notify,
                            struct subscription *subscription)
 {
     struct presentity *presentity = &run->presentities[subscription->presentity];
     if (check_cseq(&run->counters, subscription, notify) == AGAIN)
         return;
-    bool is_news = check_state(&run->counters, subscription, presentity, notify->body);
+    bool is_last = slice_begins(notify->state, "terminated");
+    /* The last one need not tell anything (RFC 6665 §4.2.2), or may tell it again. */
+    subscription->may_repeat |= is_last;
+    bool is_news =
+        !(is_last && notify->body.length == 0) &&
+        check_state(&run->counters, subscription, presentity, notify->body);
+    if (is_last)
+        take_end(run, subscription);
     if (is_news && !subscription->wants_notify)
         histogram_add(&run->result.told, clock_now() - presentity->sent_at);
     if (is_news && subscription->is_active && subscription->seen == presentity->sent)
@@ -260,6 +302,8 @@ static void receive_request(struct run *run, const struct message *request,
         number < run->watcher_count + run->fetcher_count &&
         run->subscriptions[number].use == use)
         subscription = &run->subscriptions[number];
+    if (subscription != NULL && subscription->silent_until > 0)
+        return;
     if (subscription == NULL) {
         run->counters.unknown++;
         message_answer(&writer, request, 481, "Subscription Does Not Exist", NULL, "");

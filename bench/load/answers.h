@@ -12,6 +12,9 @@ void start_publish(struct run *run, enum operation operation, unsigned actor,
 void start_subscribe(struct run *run, enum operation operation, unsigned actor,
                      int64_t due);
 
+/* The subscription ends for us, whatever the server knows of it. */
+void leave(struct run *run, struct subscription *subscription);
+
 /* Take one message; `context` is the run. */
 void receive(void *context, const char *data, size_t length, unsigned way);
 

@@ -42,7 +42,8 @@ bool check_state(struct counters *counters, struct subscription *subscription,
                  const struct presentity *presentity, struct slice body)
 {
     uint32_t number;
-    if (!state_number(body, &number)) {
+    subscription->sees_none = !state_number(body, &number);
+    if (subscription->sees_none) {
         counters->without_state++;
         return false;
     }

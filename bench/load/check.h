@@ -27,6 +27,7 @@ struct counters {
     uint64_t unreadable;         /* what is no message */
     uint64_t lost_answers;
     uint64_t lost_notifies;
+    uint64_t ended; /* subscriptions that a NOTIFY ended, and nobody else */
     uint64_t stale;
     uint64_t duplicates;
     uint64_t out_of_order;

@@ -9,7 +9,7 @@ static const char USAGE[] =
     "usage: load [options] SCENARIO\n"
     "\n"
     "SCENARIO is one of publish-new, publish-modify, publish-refresh, subscribe,\n"
-    "resubscribe, poll, fanout, mixed.\n"
+    "resubscribe, poll, fanout, mixed, lives.\n"
     "\n"
     "  -s, --server HOST:PORT  where the server is                 [127.0.0.1:5060]\n"
     "  -t, --tcp               TCP instead of UDP\n"
@@ -24,10 +24,12 @@ static const char USAGE[] =
     "  -W, --warmup SECONDS    of the same, before                 [0.5]\n"
     "      --timeout SECONDS   until an answer is lost             [10]\n"
     "      --drain SECONDS     until the last state is everywhere  [5]\n"
+    "      --expires SECONDS   asked for                           [3600]\n"
+    "      --linger SECONDS    lives are answered after their end  [0]\n"
     "  -a, --password WORD     of all users, for Digest\n"
     "      --sync              waits for a line around what is measured\n";
 
-enum { TIMEOUT = 256, DRAIN, SYNC };
+enum { TIMEOUT = 256, DRAIN, SYNC, EXPIRES, LINGER };
 
 static const struct option LONG[] = {
     {"server", required_argument, NULL, 's'},
@@ -43,6 +45,8 @@ static const struct option LONG[] = {
     {"warmup", required_argument, NULL, 'W'},
     {"timeout", required_argument, NULL, TIMEOUT},
     {"drain", required_argument, NULL, DRAIN},
+    {"expires", required_argument, NULL, EXPIRES},
+    {"linger", required_argument, NULL, LINGER},
     {"password", required_argument, NULL, 'a'},
     {"sync", no_argument, NULL, SYNC},
     {"help", no_argument, NULL, 'h'},
@@ -100,6 +104,8 @@ static void take(struct options *options, int letter, char *value)
     case 'a': options->password = value; break;
     case TIMEOUT: options->timeout = seconds(value); break;
     case DRAIN: options->drain = seconds(value); break;
+    case EXPIRES: options->expires = positive(value); break;
+    case LINGER: options->linger = seconds(value); break;
     case SYNC: options->is_synchronised = true; break;
     case 'h': fputs(USAGE, stdout); exit(0);
     default: complain("no such option");
@@ -119,6 +125,7 @@ struct options options_read(int count, char **words)
         .warmup = 0.5,
         .timeout = 10,
         .drain = 5,
+        .expires = 3600,
     };
     int letter;
     opterr = 0;

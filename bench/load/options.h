@@ -22,6 +22,8 @@ struct options {
     double warmup;        /* seconds of the same before */
     double timeout;       /* seconds until an answer or a NOTIFY is lost */
     double drain;         /* seconds the last state may take to reach everybody */
+    unsigned expires;     /* seconds asked for */
+    double linger;        /* seconds lives are answered after their end */
     const char *password; /* of every user, to answer a 401 with; NULL: none */
     bool is_synchronised; /* waits for a line on stdin around what is measured */
 };

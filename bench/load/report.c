@@ -50,6 +50,7 @@ void report_write(FILE *file, const struct run *run)
         {"lost", counters->lost_answers + counters->lost_notifies},
         {"lost_answers", counters->lost_answers},
         {"lost_notifies", counters->lost_notifies},
+        {"ended", counters->ended},
         {"stale", counters->stale},
         {"duplicates", counters->duplicates},
         {"out_of_order", counters->out_of_order},

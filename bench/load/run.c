@@ -7,6 +7,7 @@
 
 #include "answers.h"
 #include "clock.h"
+#include "lives.h"
 
 enum {
     TICK = 50,         /* milliseconds between two looks at the clocks */
@@ -39,6 +40,7 @@ void run_make(struct run *run, const struct options *options)
         .password = options->password,
         .transport = options->is_tcp ? "TCP" : "UDP",
         .run = (unsigned)getpid(),
+        .expires = options->expires,
     };
     run->wire = wire_open(options->host, options->port, options->is_tcp, options->ways);
     unsigned places = options->rate > 0 ? OPEN_LOOP : options->window;
@@ -51,6 +53,17 @@ void run_make(struct run *run, const struct options *options)
         run->subscriptions[i].presentity =
             i % run->watcher_count % run->presentity_count;
     run->next_tick = run->next_search = clock_now();
+    run->chance = 2463534242u;
+}
+
+static bool is_kept(const struct subscription *subscription)
+{
+    return subscription->is_active && subscription->lapses_at == 0;
+}
+
+static bool has_state(const struct presentity *presentity)
+{
+    return presentity->entity_tag[0] != '\0' && presentity->lapses_at == 0;
 }
 
 /* Who acts next by `operation`; false when everybody it could be is busy. */
@@ -69,7 +82,10 @@ static bool pick(struct run *run, enum operation operation, unsigned *actor)
             return false; /* everybody has published */
         if (operation == SUBSCRIBE && run->subscriptions[number].is_active)
             return false; /* everybody has subscribed */
-        if (operation == RESUBSCRIBE && !run->subscriptions[number].is_active)
+        if ((operation == RESUBSCRIBE || operation == UNSUBSCRIBE) &&
+            !is_kept(&run->subscriptions[number]))
+            continue;
+        if (operation == REMOVE && !has_state(&run->presentities[number]))
             continue;
         if (!is_busy) {
             *actor = number;
@@ -84,7 +100,10 @@ static bool start_one(struct run *run, int64_t due)
     enum operation operation =
         run->phase->pattern[run->started % run->phase->pattern_length];
     unsigned actor;
-    if (run->transactions.free_count == 0 || !pick(run, operation, &actor))
+    bool is_life = operation == PUBLISHER_LIFE || operation == WATCHER_LIFE;
+    if (run->transactions.free_count == 0 ||
+        !(is_life ? pick_life(run, &operation, &actor)
+                  : pick(run, operation, &actor)))
         return false;
     run->started++;
     run->in_flight++;
@@ -193,18 +212,35 @@ void run_phase(struct run *run, const struct phase *phase)
     synchronise(run, "end");
 }
 
+/* Whether a watcher was not told yet what is so. */
+static bool is_behind(const struct subscription *subscription,
+                      const struct presentity *presentity)
+{
+    /* While a publication expires, nobody but the server knows what is so. */
+    if (!subscription->is_active || presentity->accepted == 0 ||
+        presentity->lapses_at > 0)
+        return false;
+    if (presentity->is_gone)
+        return subscription->has_seen && !subscription->sees_none;
+    return subscription->sees_none || !subscription->has_seen ||
+           subscription->seen < presentity->accepted;
+}
+
 static unsigned behind(const struct run *run)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < run->watcher_count; i++) {
         const struct subscription *subscription = &run->subscriptions[i];
-        const struct presentity *presentity =
-            &run->presentities[subscription->presentity];
-        if (subscription->is_active && presentity->accepted > 0 &&
-            (!subscription->has_seen || subscription->seen < presentity->accepted))
+        if (is_behind(subscription, &run->presentities[subscription->presentity]))
             count++;
     }
     return count;
+}
+
+void run_linger(struct run *run, int64_t until)
+{
+    while (clock_now() < until)
+        turn(run, TICK);
 }
 
 void run_drain(struct run *run)
@@ -212,8 +248,6 @@ void run_drain(struct run *run)
     int64_t end = clock_now() + (int64_t)(run->options.drain * SECOND);
     while (behind(run) > 0 && clock_now() < end)
         turn(run, TICK);
-    int64_t lingered = clock_now() + LINGER;
-    while (clock_now() < lingered)
-        turn(run, TICK);
+    run_linger(run, clock_now() + LINGER);
     run->counters.wrong_final = behind(run);
 }

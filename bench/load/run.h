@@ -3,6 +3,7 @@
  *
  * An operation is a PUBLISH until it is answered, a SUBSCRIBE until it is answered and
  * its NOTIFY has come, or a round: a PUBLISH until all watchers have seen the state.
+ * Of a life the operation is chosen when its turn comes.
  */
 
 #ifndef RUN_H
@@ -16,7 +17,20 @@
 #include "options.h"
 #include "transaction.h"
 
-enum operation { PUBLISH_NEW, MODIFY, REFRESH, ROUND, SUBSCRIBE, RESUBSCRIBE, POLL };
+enum operation {
+    PUBLISH_NEW,
+    MODIFY,
+    REFRESH,
+    REMOVE,
+    REGISTER,
+    PUBLISHER_LIFE,
+    ROUND, /* the last of those that presentities do */
+    SUBSCRIBE,
+    RESUBSCRIBE,
+    UNSUBSCRIBE,
+    WATCHER_LIFE,
+    POLL,
+};
 
 enum { PATTERN = 16 };
 
@@ -57,12 +71,16 @@ struct run {
     uint64_t started; /* operations of the phase */
     uint64_t in_flight;
     unsigned cursor[POLL + 1]; /* who acts next, for each operation */
+    uint32_t chance;           /* what lives are chosen by */
     int64_t next_tick;
     int64_t next_search; /* for rounds and NOTIFYs that do not end */
 };
 
 void run_make(struct run *run, const struct options *options);
 void run_phase(struct run *run, const struct phase *phase);
+
+/* Answer what comes. */
+void run_linger(struct run *run, int64_t until);
 
 /* Wait until everybody has seen the last state, then count who has not. */
 void run_drain(struct run *run);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "lives.h"
 
 static const struct scenario SCENARIOS[] = {
     {"publish-new", NOTHING, {PUBLISH_NEW}, 1},
@@ -18,6 +19,11 @@ static const struct scenario SCENARIOS[] = {
      TOLD,
      {POLL, MODIFY, RESUBSCRIBE, POLL, REFRESH, POLL, MODIFY, RESUBSCRIBE, POLL,
       REFRESH},
+     10},
+    {"lives",
+     NOTHING,
+     {POLL, PUBLISHER_LIFE, WATCHER_LIFE, POLL, PUBLISHER_LIFE, WATCHER_LIFE, POLL,
+      PUBLISHER_LIFE, WATCHER_LIFE, POLL},
      10},
 };
 
@@ -66,4 +72,5 @@ void scenario_play(const struct scenario *scenario, struct run *run)
     phase.is_measured = true;
     run_phase(run, &phase);
     run_drain(run);
+    end_lives(run);
 }

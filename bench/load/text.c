@@ -15,6 +15,12 @@ bool slice_is(struct slice slice, const char *text)
     return slice.length == strlen(text) && memcmp(slice.start, text, slice.length) == 0;
 }
 
+bool slice_begins(struct slice slice, const char *text)
+{
+    size_t length = strlen(text);
+    return slice.length >= length && memcmp(slice.start, text, length) == 0;
+}
+
 struct slice slice_trim(struct slice slice)
 {
     while (slice.length > 0 && isspace((unsigned char)slice.start[0])) {

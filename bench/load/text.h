@@ -15,6 +15,7 @@ struct slice {
 
 struct slice slice_of(const char *text);
 bool slice_is(struct slice slice, const char *text);
+bool slice_begins(struct slice slice, const char *text);
 struct slice slice_trim(struct slice slice);
 
 /* The decimal number `slice` begins with; 0 when it begins with none. */

@@ -69,9 +69,14 @@ class Presproxy(Server):
             if not users.exists():
                 _write_users(users, wanted.users)
             auth = ["--auth", f"digest:users={users}"]
+        transports = [wanted.transport, *(["tcp"] if wanted.also_tcp else [])]
         return [
-            *("--listen", f"{wanted.transport}:{port}:interface={LOOPBACK}"),
-            *("--http", f"tcp:0:interface={LOOPBACK}"),
+            *(
+                word
+                for transport in transports
+                for word in ("--listen", f"{transport}:{port}:interface={LOOPBACK}")
+            ),
+            *("--http", f"tcp:{wanted.http}:interface={LOOPBACK}"),
             *("--domain", DOMAIN),
             *("--storage", self.storage.format(folder=folder)),
             *("--acl", "contacts"),

@@ -42,6 +42,10 @@ class Wanted:
     users: int = 0
     #: The port to listen on; a free one when 0.
     port: int = 0
+    #: Whether TCP is spoken on the same port, too.
+    also_tcp: bool = False
+    #: The port its own account of itself is asked at; any when 0.
+    http: int = 0
 
 
 @attrs.define(eq=False)

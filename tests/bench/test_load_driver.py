@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import socket
 import subprocess
-import threading
 from collections import defaultdict
 
-import attrs
 import pytest
 
 from bench.driver import build
+from bench.faulty import Server
 
 pytestmark = pytest.mark.needs("cc", "make")
 
@@ -32,136 +30,10 @@ FAULTS = (
 )
 
 
-@attrs.define(eq=False)
-class Subscriber:
-    """Whom to tell, with what a NOTIFY's head repeats."""
-
-    ours: str
-    theirs: str
-    call_id: str
-    target: str
-    way: object
-    cseq: int = 0
-
-
 #: NOTIFYs of a change in a run of 20 rounds: two presentities with three watchers each
 #: are told once before, too.
 ROUNDS = 20 * 3
 TOLD = 2 * 3 + ROUNDS
-
-
-def honest(server, subscriber, state):
-    server.notify(subscriber, state)
-
-
-class Server:
-    """
-    A presence server of a few lines, honest but for what ``tell`` does.
-
-    ``tell`` is called for each watcher of each change, and ``answers`` says whether a
-    request is answered at all.
-    """
-
-    def __init__(self, tell=honest, answers=lambda request: True, ask=None):
-        self._tell = tell
-        self._answers = answers
-        self._ask = ask
-        self._subscribers = defaultdict(dict)
-        self._states = {}
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.told = 0
-        self.port = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ending:
-            ending.sendto(b"end", ("127.0.0.1", self.port))
-        self._thread.join()
-        self._socket.close()
-
-    def notify(self, subscriber, state, *, cseq=None, call_id=None, branch=""):
-        """Send a NOTIFY, with the next CSeq unless told another."""
-        if cseq is None:
-            subscriber.cseq += 1
-        cseq = subscriber.cseq if cseq is None else cseq
-        self._send(
-            [
-                f"NOTIFY {subscriber.target} SIP/2.0",
-                f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{cseq}{branch}",
-                f"From: {subscriber.ours}",
-                f"To: {subscriber.theirs}",
-                f"Call-ID: {call_id or subscriber.call_id}",
-                f"CSeq: {cseq} NOTIFY",
-                "Event: presence",
-                "Subscription-State: active;expires=3600",
-            ],
-            state,
-            subscriber.way,
-        )
-
-    def _serve(self):
-        while True:
-            data, way = self._socket.recvfrom(65536)
-            if data == b"end":
-                return
-            head, _, body = data.decode().partition("\r\n\r\n")
-            first, *lines = head.split("\r\n")
-            if first.startswith("SIP/2.0"):
-                continue
-            request = dict(line.split(": ", 1) for line in lines)
-            request["method"], request["uri"], _ = first.split(" ")
-            if not self._answers(request):
-                continue
-            challenge = self._ask(request) if self._ask else None
-            if challenge:
-                self._answer(request, way, [challenge], "401 Unauthorized")
-            elif request["method"] == "PUBLISH":
-                self._publish(request, body, way)
-            else:
-                self._subscribe(request, way)
-
-    def _publish(self, request, body, way):
-        self._answer(request, way, ["SIP-ETag: x", "Expires: 3600"])
-        if not body:
-            return
-        self._states[request["uri"]] = body
-        for subscriber in self._subscribers[request["uri"]].values():
-            self.told += 1
-            self._tell(self, subscriber, body)
-
-    def _subscribe(self, request, way):
-        presentity = re.search("<(.*?)>", request["To"])[1]
-        contact = f"Contact: <sip:127.0.0.1:{self.port}>"
-        self._answer(request, way, [contact, "Expires: 3600"])
-        subscriber = self._subscribers[presentity].setdefault(
-            request["Call-ID"],
-            Subscriber(
-                f"<{presentity}>;tag=s",
-                request["From"],
-                request["Call-ID"],
-                re.search("<(.*?)>", request["Contact"])[1],
-                way,
-            ),
-        )
-        self.notify(subscriber, self._states.get(presentity, ""))
-        if request["Expires"] == "0":
-            del self._subscribers[presentity][request["Call-ID"]]
-
-    def _answer(self, request, way, fields, status="200 OK"):
-        to = request["To"] + ("" if ";tag=" in request["To"] else ";tag=s")
-        kept = [
-            f"{name}: {request[name]}" for name in ("Via", "From", "Call-ID", "CSeq")
-        ]
-        self._send([f"SIP/2.0 {status}", *kept, f"To: {to}", *fields], "", way)
-
-    def _send(self, lines, body, way):
-        head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
-        self._socket.sendto((head + body).encode(), way)
 
 
 @pytest.fixture(scope="module")
