@@ -167,19 +167,20 @@ class Compositor:
         is_change = (
             published.document is not None and published.document != old.document
         )
-        publication = attrs.evolve(
-            old,
+        content = published if is_change else old
+        publication = Publication(
+            key=old.key,
+            presentity=old.presentity,
+            package=old.package,
             entity_tag=self.make_tag(),
+            content_type=content.content_type,
+            body=content.body,
+            document=content.document,
             expires_at=published.expires_at,
+            modified_at=published.at if is_change else old.modified_at,
             source=published.source,
             version=old.version + 1,
-            bucket=0,
         )
-        if is_change:
-            publication.content_type = published.content_type
-            publication.body = published.body
-            publication.document = published.document
-            publication.modified_at = published.at
         self._hold((old,))
         return StagedPublication(
             self, publication, (old,), False, is_change, published.changed_at

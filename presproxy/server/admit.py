@@ -41,9 +41,9 @@ class Merged:
 
     def is_second(self, request: Request, now: float) -> bool:
         """Whether the same request is here already under another branch."""
-        vias = request.values("via")
-        if len(vias) < 2:
+        if request.has_one_via:
             return False
+        vias = request.values("via")
         order, seen = self._order, self._seen
         while order and (order[0][0] <= now or len(order) > self.most):
             seen.pop(order.popleft()[1], None)
@@ -82,15 +82,19 @@ class Door:
             raise Refusal(416)
         if request.max_forwards == 0 and request.method != "OPTIONS":
             raise Refusal(483)
-        unknown = [each for each in request.require if each not in self.extensions]
-        if unknown:
-            raise Refusal(420, (("Unsupported", ", ".join(unknown)),))
+        if request.has("require"):
+            self._check_extensions(request)
         if request.to.tag is None:
             if self.merged.is_second(request, exchange.arrived):
                 raise Refusal(482)
         elif request.method != "NOTIFY":
             # None of ours is within a dialog: its step says so, but to keep-alives.
             exchange.usage = self.dialogs.find(request)
+
+    def _check_extensions(self, request: Request) -> None:
+        unknown = [each for each in request.require if each not in self.extensions]
+        if unknown:
+            raise Refusal(420, (("Unsupported", ", ".join(unknown)),))
 
     def _check_method(self, method: str) -> None:
         if method == "CANCEL":

@@ -116,7 +116,8 @@ class Core:
                 self._refuse(transaction, Answer(500, RETRY_AFTER))
         finally:
             self._under_way.discard(transaction)
-            self._end_if_finished()
+            if self._finished is not None:
+                self._end_if_finished()
 
     def _end_if_finished(self) -> None:
         finished = self._finished

@@ -62,12 +62,14 @@ class Exchange:
 
     def only(self, name: str) -> str | None:
         """Give the value of a field that may come once."""
+        if not self.request.has(name):
+            return None
         values = self.request.get_all(name)
         if len(values) > 1:
             raise MalformedField(name, "comes more than once")
-        return values[0] if values else None
+        return values[0]
 
     @property
     def is_direct(self) -> bool:
         """Whether the request came from its sender and not by a proxy."""
-        return len(self.request.values("via")) == 1
+        return self.request.has_one_via

@@ -31,7 +31,7 @@ _splitter = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|<[^>]*>?|,', re.DOTALL)
 #: As most user agents write it.
 _usual_via = re.compile(
     r"SIP/2\.0/([A-Z]+) ([a-z0-9_][a-z0-9_.\-]*)(?::([0-9]{1,5}))?"
-    rf"({grammar.PLAIN_PARAMETERS})?"
+    rf"(;rport)?;branch=({grammar.TOKEN})(;rport)?"
 ).fullmatch
 _via = re.compile(
     rf"{grammar.LWS}*({grammar.TOKEN}){grammar.LWS}*/{grammar.LWS}*({grammar.TOKEN})"
@@ -57,6 +57,8 @@ _media = re.compile(
     rf"{grammar.LWS}*(?=;|$)"
 ).match
 _qvalue = re.compile(r"(?:0(?:\.[0-9]*)?|1(?:\.0*)?|\.[0-9]+)").fullmatch
+
+_RPORT = ("rport", None)
 
 
 def split_values(value: str) -> list[str]:
@@ -108,26 +110,28 @@ class Via:
     host: str
     port: int | None = None
     parameters: Parameters = ()
+    #: The branch; None from what only knows RFC 2543.
+    branch: str | None = attrs.field(eq=False, repr=False)
+    #: Whether the response is to go to the source port (RFC 3581 §3).
+    has_rport: bool = attrs.field(eq=False, repr=False)
+
+    @branch.default
+    def _branch(self) -> str | None:
+        return self.parameter("branch") or None
+
+    @has_rport.default
+    def _has_rport(self) -> bool:
+        return self.parameter("rport") is not None
 
     def parameter(self, name: str) -> str | None:
         """Give a parameter's value: empty if it has none, None if it is not there."""
         return grammar.find_parameter(self.parameters, name)
 
     @property
-    def branch(self) -> str | None:
-        """The branch; None from what only knows RFC 2543."""
-        return grammar.find_parameter(self.parameters, "branch") or None
-
-    @property
     def received(self) -> str | None:
         """Where it came from, an IPv6 address without brackets (RFC 5118 §4.5)."""
         received = self.parameter("received")
         return received.strip("[]") if received else None
-
-    @property
-    def has_rport(self) -> bool:
-        """Whether the response is to go to the source port (RFC 3581 §3)."""
-        return grammar.find_parameter(self.parameters, "rport") is not None
 
     @property
     def rport(self) -> int | None:
@@ -159,12 +163,16 @@ def parse_via(text: str) -> Via:
     match = _usual_via(text)
     if match is None:
         return read_any_via(text)
-    transport, host, digits, rest = match.groups()
+    transport, host, digits, before, branch, after = match.groups()
     port = None if digits is None else int(digits)
-    parameters = grammar.cut_plain(rest) if rest else ()
-    if parameters is None or (port is not None and port > 65535):
+    if (before and after) or (port is not None and port > 65535):
         return read_any_via(text)
-    return Via("2.0", transport, host, port, parameters)
+    parameters: Parameters = (("branch", branch),)
+    if before:
+        parameters = (_RPORT, *parameters)
+    elif after:
+        parameters = (*parameters, _RPORT)
+    return Via("2.0", transport, host, port, parameters, branch, bool(before or after))
 
 
 def read_any_via(text: str) -> Via:
@@ -281,25 +289,22 @@ def parse_name_address(name: str, text: str) -> NameAddress:
 
     ``name`` is the field it is in, for what is raised.
     """
-    return NameAddress(*_cut_name_address(name, text))
+    match = _usual_name_addr(text)
+    if match is None:
+        return NameAddress(*cut_any_name_address(name, text))
+    display, uri, tag = match.groups()
+    return NameAddress(display, uri, () if tag is None else (("tag", tag),))
 
 
 def parse_contact(text: str) -> Contact:
     """Read one Contact value."""
     if text.strip(" \t") == "*":
         return WILDCARD
-    return Contact(*_cut_name_address("Contact", text))
+    address = parse_name_address("Contact", text)
+    return Contact(address.display, address.uri, address.parameters)
 
 
 _NameAddressParts = tuple[str | None, str, Parameters]
-
-
-def _cut_name_address(name: str, text: str) -> _NameAddressParts:
-    match = _usual_name_addr(text)
-    if match is None:
-        return cut_any_name_address(name, text)
-    display, uri, tag = match.groups()
-    return display, uri, () if tag is None else (("tag", tag),)
 
 
 def cut_any_name_address(name: str, text: str) -> _NameAddressParts:

@@ -136,7 +136,8 @@ def write_message(
 
     Raises `MalformedField` for what cannot be written into one line.
     """
-    lines += [f"{name}: {value}" for name, value in fields]
+    for name, value in fields:
+        lines.append(f"{name}: {value}")
     # One look at all of it costs less than one at each line.
     joined = "".join(lines)
     if "\r" in joined or "\n" in joined or "\0" in joined:

@@ -46,7 +46,7 @@ from presproxy.sip.head import (
 from presproxy.sip.header import Header, canonical
 from presproxy.sip.once import once
 from presproxy.sip.status import reason as reason_phrase
-from presproxy.sip.uri import URI, parse_uri
+from presproxy.sip.uri import URI, remembered_uri
 
 VERSION = "SIP/2.0"
 
@@ -111,6 +111,10 @@ class Message:
         """Give the values of all lines of this name, one per line."""
         return [line.strip(" \t") for line in self._fields.get(name, ())]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a line of this name."""
+        return name in self._fields
+
     def values(self, name: str) -> list[str]:
         """Give all values of this name, whether on one line or on several."""
         lines = self._fields.get(name)
@@ -133,10 +137,15 @@ class Message:
     def via(self) -> Via:
         """The topmost Via."""
         line = self._fields["via"][0]
-        values = split_values(line)
-        if not values:
-            raise MalformedField("Via", "is empty")
-        return parse_via(values[0])
+        if "," in line:
+            line = next(iter(split_values(line)), "")
+        return parse_via(line.strip(" \t"))
+
+    @property
+    def has_one_via(self) -> bool:
+        """Whether nobody passed it on: no proxy put a Via before that of the sender."""
+        lines = self._fields["via"]
+        return len(lines) == 1 and ("," not in lines[0] or len(self.vias) == 1)
 
     @once
     def vias(self) -> list[Via]:
@@ -245,7 +254,7 @@ class Request(Message):
     @once
     def request_uri(self) -> URI:
         """The Request-URI."""
-        return parse_uri(self.uri)
+        return remembered_uri(self.uri)
 
     def stamp(self, received: str | None, rport: int | None) -> None:
         """
@@ -264,7 +273,9 @@ class Request(Message):
         if received is None and rport is None:
             return
         lines = self._fields["via"]
-        top = split_values(lines[0])[0]
+        top = lines[0]
+        if "," in top:
+            top = split_values(top)[0]
         lines[0] = lines[0].replace(top, stamp_via(top, received, rport), 1)
 
     def __repr__(self) -> str:
@@ -417,17 +428,18 @@ def build_response(
     `MalformedField` for what cannot be written into one line.
     """
     asked = request._fields
-    to = asked["to"][0].strip(" \t")
+    to = asked["to"][0].strip()
     if to_tag is not None and status > 100:
         to = _tagged(request, to, to_tag)
-    lines = [
-        f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}",
-        *[f"Via: {via.strip()}" for via in asked["via"]],
+    lines = [f"SIP/2.0 {status} {reason_phrase(status) if reason is None else reason}"]
+    for via in asked["via"]:
+        lines.append(f"Via: {via.strip()}")
+    lines += (
         f"From: {asked['from'][0].strip()}",
         f"To: {to}",
         f"Call-ID: {asked['call-id'][0].strip()}",
         f"CSeq: {asked['cseq'][0].strip()}",
-    ]
+    )
     if content_type is not None:
         fields = (*fields, ("Content-Type", content_type))
     return write_message(lines, fields, body)
@@ -460,6 +472,8 @@ def _tagged(request: Request, text: str, tag: str) -> str:
     except MalformedField:
         # It goes back as it came: whoever wrote it may still know it.
         return text
+    if not to.parameters and not text.endswith(";"):
+        return f"{text};tag={tag}"
     known = to.parameter("tag")
     if known:
         return text

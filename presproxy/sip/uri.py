@@ -146,6 +146,10 @@ def parse_uri(text: str) -> URI:
     return SipURI("sip", user, None, host, None if port is None else int(port))
 
 
+#: `parse_uri` for texts which come again and again: the Request-URIs.
+remembered_uri = remembered(8192)(parse_uri)
+
+
 def parse_any_uri(text: str) -> URI:
     """Read a URI however it is written; the usual one is read in half the time."""
     match = _scheme(text)
