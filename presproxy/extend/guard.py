@@ -126,7 +126,8 @@ class Guard(Generic[_Plugin]):
                 waited_for = steps.send(None)
             except StopIteration as done:
                 self._went_well(began)
-                return cast(_T, done.value)
+                value: _T = done.value
+                return value
             if isinstance(answer, Deferred):
                 waiting = answer
             else:

@@ -47,7 +47,8 @@ def view_named(name: str) -> View:
     return View(name)
 
 
-@attrs.frozen
+# Not frozen, as one is made for every SUBSCRIBE: that takes three times as long.
+@attrs.define(unsafe_hash=True)
 class Decision:
     """
     A handling, the view it opens, and the rule that said so, in a few words for people.
@@ -58,7 +59,7 @@ class Decision:
     view: View = FULL
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)
 class Explained:
     """A decision, and the name of the contact ACL that made it; empty if none did."""
 

@@ -25,6 +25,10 @@ _DIALOG = (str, str, str, str, str, str, list, int, int | None)
 _PEER = (str, int)
 
 
+# Made once: `json.dumps` would make one for each.
+_write_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
 @attrs.define(eq=False)
 class SipRoute:
     """
@@ -104,7 +108,7 @@ class SipRoute:
         ]
         return b"%d\n%b" % (
             self.dialog.local_cseq + RESERVED,
-            json.dumps(payload, separators=(",", ":")).encode(),
+            _write_json(payload).encode(),
         )
 
     def kept(self, payload: bytes) -> None:
@@ -162,7 +166,7 @@ def _way_to_watcher(request: Request, flow: Flow, dialog: Dialog) -> Flow | None
     """
     if flow.reliable or dialog.routes:
         return flow
-    if len(request.values("via")) > 1:
+    if not request.has_one_via:
         return None
     if request.via.has_rport:
         return flow

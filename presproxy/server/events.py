@@ -22,7 +22,13 @@ class EventPackages:
 
     packages: Mapping[str, IEventPackage]
     shortest: int
+    #: The value of Allow-Events; without spaces, which SIPE takes for part of a name.
+    allowed: str = attrs.field(init=False)
     _bounds: Mapping[str, Bounds] = attrs.field(init=False)
+
+    @allowed.default
+    def _all_names(self) -> str:
+        return ",".join(self.packages)
 
     @_bounds.default
     def _never_shorter(self) -> Mapping[str, Bounds]:
@@ -32,11 +38,6 @@ class EventPackages:
             )
             for name, package in self.packages.items()
         }
-
-    @property
-    def allowed(self) -> str:
-        """The value of Allow-Events; without spaces, which SIPE takes for part of a name."""
-        return ",".join(self.packages)
 
     def subscribable(self, exchange: Exchange) -> IEventPackage:
         """Give the package a SUBSCRIBE is for, or refuse with 489."""

@@ -158,13 +158,14 @@ class SubscribeStep:
         then: Callable[[Subscription], None],
     ) -> Answer:
         exchange.flow.keep(expires)
-        routes = exchange.request.get_all("record-route")
         fields: Fields = (
-            *(("Record-Route", route) for route in routes),
             ("Contact", contact_of(exchange.flow)),
             ("Expires", str(expires)),
             ("Allow-Events", self.packages.allowed),
         )
+        if exchange.request.has("record-route"):
+            routes = exchange.request.get_all("record-route")
+            fields = (*(("Record-Route", route) for route in routes), *fields)
         return Answer(
             200, fields, to_tag=subscription.key, then=partial(then, subscription)
         )

@@ -95,7 +95,9 @@ class Dialog:
             local if known else f"{local};tag={local_tag}",
             _value(request, "from"),
             _target_of(request),
-            tuple(map(_route, request.record_routes)),
+            tuple(map(_route, request.record_routes))
+            if request.has("record-route")
+            else (),
             local_cseq,
             request.cseq.number,
         )
