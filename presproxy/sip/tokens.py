@@ -53,11 +53,12 @@ class Tokens:
     ``random`` gives as many random bytes as it is asked for, `os.urandom` for one.
     """
 
-    __slots__ = ("_branch", "_count", "_random", "_words")
+    __slots__ = ("_branch", "_count", "_random", "_start", "_words")
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
         self._branch = f"{MAGIC_COOKIE}{random(8).hex()}."
+        self._start = random(2).hex()
         self._count = 0
         self._words: list[str] = []
 
@@ -78,8 +79,14 @@ class Tokens:
         return f"{self._branch}{self._count:x}.{self._words.pop()}"
 
     def tag(self) -> str:
-        """Give a tag, of more than the 32 random bits wanted (RFC 3261 §19.3)."""
-        return self._random(8).hex()
+        """
+        Give a tag, of more than the 32 random bits wanted (RFC 3261 §19.3).
+
+        It begins with a count: tags name records, and what is made one after the other
+        is then neighbours in a storage's index.
+        """
+        self._count += 1
+        return f"{self._start}{self._count:08x}{self._random(8).hex()}"
 
     def call_id(self) -> str:
         """Give a Call-ID (RFC 3261 §8.1.1.4)."""

@@ -166,7 +166,11 @@ class Database:
         return Record(*row) if row else None
 
     def read(self, owners: Sequence[str]) -> list[Record]:
-        """Read all records of these owners, as they stand at one moment."""
+        """
+        Read all records of these owners, as they stand at one moment.
+
+        All rows are looked at: no node but ours is there to ask this.
+        """
         with self.file.connection() as connection:
             connection.execute("BEGIN")
             records = [

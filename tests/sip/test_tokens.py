@@ -44,10 +44,16 @@ def test_two_processes_have_other_branches():
 def test_all_others_come_from_the_source():
     tokens = Tokens(lambda length: b"\xfb" * length)
 
-    assert tokens.tag() == "fb" * 8
+    assert tokens.tag() == "fbfb" + "00000001" + "fb" * 8
     assert tokens.call_id() == "fb" * 16
     assert tokens.entity_tag() == "fb" * 12
     assert tokens.nonce() == "-_v7-_v7-_v7-_v7-_v7-w"
+
+
+def test_tags_are_in_the_order_of_their_making(tokens):
+    made = [tokens.tag() for _ in range(300)]
+
+    assert made == sorted(set(made))
 
 
 def test_all_are_tokens(tokens):
