@@ -186,7 +186,8 @@ def _write(report: Report, asked: argparse.Namespace) -> None:
 
 def _size_of(asked: argparse.Namespace) -> Size:
     size = _QUICK if asked.quick else _FULL
-    given = {name: getattr(asked, name) for name in ("runs", "seconds")}
+    names = ("runs", "seconds", "publications", "subscriptions")
+    given = {name: getattr(asked, name) for name in names}
     return attrs.evolve(size, **{name: value for name, value in given.items() if value})
 
 
@@ -240,6 +241,8 @@ def parser() -> argparse.ArgumentParser:
     add("--peers", type=_names(servers), help=", ".join(servers))
     add("--runs", type=int, help="of each [3; 1 when quick]")
     add("--seconds", type=float, help="measured in each [3; 1 when quick]")
+    add("--publications", type=int, help="there at the restart [2000; 500 when quick]")
+    add("--subscriptions", type=int, help="the same [10000; 5000 when quick]")
     add(
         "--soak",
         type=float,

@@ -117,7 +117,9 @@ def _restarts(report: Report) -> Iterator[str]:
         return
     yield "## After `kill -9`"
     yield ""
-    yield from _head(["", "publications", "subscriptions", "answers again", "lost"])
+    yield from _head(
+        ["", "publications", "subscriptions", "answers again", "lost", "told again"]
+    )
     for name, one in report.restarts.items():
         yield _row(
             [
@@ -126,6 +128,7 @@ def _restarts(report: Report) -> Iterator[str]:
                 f"{one.subscriptions:,}",
                 f"{one.seconds:.1f} s",
                 _counts(one.faults) or "nothing",
+                f"{one.told_again:,}",
             ]
         )
 

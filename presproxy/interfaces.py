@@ -168,6 +168,13 @@ class IStorage(IPluggable):
         node takes over another's dialogs.
         """
 
+    def count(kind: str) -> Awaitable[int]:
+        """
+        Say about how many records of a kind there are, deleted ones perhaps among them.
+
+        Called now and then while a scan is under way, to tell people how far it is.
+        """
+
     def follow(changed: Callable[[Batch | None], None]) -> Awaitable[int]:
         """
         Begin to tell what was committed, one's own included; answer the position begun at.

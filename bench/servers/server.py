@@ -160,6 +160,9 @@ def _answers(port: int, transport: str) -> bool:
         try:
             asking.connect((LOOPBACK, port))
             host, own = asking.getsockname()
+            if own == port:
+                # Nobody has the port yet but we, who would hear ourselves.
+                return False
             text = _OPTIONS.format(transport=transport.upper(), host=host, port=own)
             asking.sendall(text.replace("\n", "\r\n").encode())
             return bool(asking.recv(4096))

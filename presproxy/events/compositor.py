@@ -233,8 +233,8 @@ class Compositor:
         resource = self.resources.take(publication.presentity, publication.package)
         self._keep(resource, publication)
 
-    def expire(self, now: float, changed_at: float) -> int:
-        """End all whose time is over, and say how many did."""
+    def expire(self, now: float, changed_at: float) -> bool:
+        """End some of those whose time is over, and say whether there are more."""
         ended = self._expiries.due(now)
         for publication in ended:
             presentity, package = publication.presentity, publication.package
@@ -242,7 +242,7 @@ class Compositor:
             self._forget(resource, publication)
             self.resources.drop_if_empty(resource)
             self.changed(presentity, package, changed_at)
-        return len(ended)
+        return self._expiries.is_due(now)
 
     def _first(self, published: Published) -> Publication:
         return Publication(

@@ -188,8 +188,8 @@ class Locations:
             self._keep(AddressOfRecord(record.key), alive, record.version)
         return bool(alive)
 
-    def expire(self, now: float) -> int:
-        """End all bindings whose time is over, and say of how many users some did."""
+    def expire(self, now: float) -> bool:
+        """End bindings whose time is over, of some users; say whether there are more."""
         ended = self._expiries.due(now)
         for registration in ended:
             registration.bindings = tuple(
@@ -199,7 +199,7 @@ class Locations:
                 self._schedule(registration)
             else:
                 self._registrations.pop(registration.aor, None)
-        return len(ended)
+        return self._expiries.is_due(now)
 
     def _staged(
         self, aor: AddressOfRecord, bindings: Iterable[Binding]

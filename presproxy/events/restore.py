@@ -7,7 +7,7 @@ while nobody was there to tell is told once all is ready; nobody else is told an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 from twisted.logger import Logger
@@ -32,6 +32,10 @@ _log = Logger()
 
 #: Unreadable records that get a line each; of more, the number is enough.
 _LOGGED = 20
+
+#: Changes told of before the reactor breathes; each is some microseconds and, where
+#: somebody watches, a state composed a little later.
+_PAGE = 200
 
 
 @attrs.define(eq=False)
@@ -77,11 +81,17 @@ class Restorer:
                     error=error,
                 )
 
-    def finish(self) -> None:
-        """Tell of what changed while nobody was there; all that tells is ready now."""
+    def finish(self) -> Iterator[None]:
+        """
+        Tell of what changed while nobody was there; all that tells is ready now.
+
+        Where that is much, the reactor is to breathe at each yield.
+        """
         ticks = self.agent.ticks()
-        for presentity, package in self._expired:
+        for number, (presentity, package) in enumerate(self._expired, 1):
             self.agent.changed(presentity, package, ticks)
+            if number % _PAGE == 0:
+                yield
         self._expired.clear()
 
     def _publication(self, record: Record) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -26,6 +27,7 @@ from presproxy.server.decide import Decider
 from presproxy.server.house import House
 from presproxy.server.journal import Journal
 from presproxy.service.background import breath, quietly, run, within
+from presproxy.service.restoring import Restoring
 from presproxy.transport.connections import Connections
 from presproxy.transport.where import Where
 
@@ -89,6 +91,8 @@ class PresenceServer:
     is_ready: bool = attrs.field(default=False, init=False)
     #: What was started, and how it is stopped.
     _started: list[tuple[str, Stop]] = attrs.field(factory=list, init=False)
+    #: The next slice of a sweep that is under way.
+    _rest_of_sweep: IDelayedCall | None = attrs.field(default=None, init=False)
     _defects: Counter = attrs.field(init=False)
 
     @_defects.default
@@ -172,7 +176,8 @@ class PresenceServer:
     async def _catch_up(self, restorer: Restorer) -> None:
         """Obey rules that changed while nobody was there, then tell what else did."""
         await self.decider.decide_each(self.agent.subscriptions())
-        restorer.finish()
+        for _ in restorer.finish():
+            await breath(self.reactor)
 
     async def _restore(self) -> Restorer:
         restorer = Restorer(
@@ -182,19 +187,8 @@ class PresenceServer:
             keepers=route_keepers(self.plan),
             now=self.house.now(),
         )
-        began = self.core.ticks()
-        for kind in restorer.kinds:
-            async for page in self.plan.storage.plugin.scan(kind):
-                for record in page:
-                    restorer.take(record)
-        if restorer.restored or restorer.unreadable:
-            _log.info(
-                "{restored} records are back after {took:.1f} s, {unreadable} "
-                "could not be read",
-                restored=restorer.restored,
-                unreadable=restorer.unreadable,
-                took=self.core.ticks() - began,
-            )
+        storage = self.plan.storage.plugin
+        await Restoring(storage, restorer, self.core.ticks).run()
         return restorer
 
     # -- Stopping --------------------------------------------------------------------
@@ -260,6 +254,8 @@ class PresenceServer:
         async def stop() -> None:
             for loop in loops:
                 loop.stop()
+            if self._rest_of_sweep is not None and self._rest_of_sweep.active():
+                self._rest_of_sweep.cancel()
 
         self._started.append(("timers", stop))
 
@@ -279,10 +275,17 @@ class PresenceServer:
         self.journal.tick(now)
 
     def _sweep(self) -> None:
+        """End what is over, a slice of it now and the rest in turns of its own."""
+        if self._rest_of_sweep is not None and self._rest_of_sweep.active():
+            return
         now = self.house.now()
-        self.compositor.expire(now, self.core.ticks())
-        self.agent.expire(now)
-        self.locations.expire(now)
+        has_more = (
+            self.compositor.expire(now, self.core.ticks()),
+            self.agent.expire(now),
+            self.locations.expire(now),
+        )
+        if any(has_more):
+            self._rest_of_sweep = self.reactor.callLater(0, self._guarded, self._sweep)
 
 
 def route_keepers(plan: Plan) -> dict[str, IRouteKeeper]:

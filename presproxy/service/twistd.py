@@ -73,6 +73,7 @@ class _PresproxyService(Service):
         try:
             self._server = server = build(self._plan, self._reactor)
             server.loaded = _freeze
+            _collect_no_more()
             self._starting = Deferred.fromCoroutine(server.start())
             await self._starting
         except CancelledError:
@@ -99,11 +100,22 @@ class _PresproxyService(Service):
             _log.info("presproxy has stopped")
 
 
-def _freeze() -> None:
-    """What was kept is in memory now: a full collection need not look at it again."""
-    gc.set_threshold(*_THRESHOLDS)
+def _collect_no_more() -> None:
+    """
+    Let what is read back into memory come without a look at it every now and then.
+
+    All of it stays: with 100,000 subscriptions and as many publications, collections that
+    found nothing were 3.3 of the 7.4 s that a start took.
+    """
     gc.collect()
+    gc.disable()
+
+
+def _freeze() -> None:
+    """What was kept is in memory now: no collection need ever look at it."""
     gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
+    gc.enable()
 
 
 def _say_ready(server: PresenceServer) -> None:

@@ -69,6 +69,9 @@ SELECT {_COLUMNS} FROM record NOT INDEXED
 WHERE id > ? AND id <= ? AND kind = ? AND expires_at > 0 AND (? IS NULL OR node = ?)
 """
 
+#: Answered from the index of keys alone.
+_COUNT = "SELECT count(*) FROM record WHERE kind = ?"
+
 _SWEEP = "DELETE FROM record WHERE id > ? AND id <= ? AND abs(expires_at) < ?"
 
 #: What is wrong with the values that one caller gave, and not with the file.
@@ -195,6 +198,12 @@ class Database:
             end = self._end_of_slice(connection, walk)
             rows = connection.execute(_PAGE, (walk.after, end, kind, node, node))
             return [Record(*row) for row in rows], walk.further(end)
+
+    def count(self, kind: str) -> int:
+        """Count the records of a kind, deleted ones included."""
+        with self.file.connection() as connection:
+            (count,) = connection.execute(_COUNT, (kind,)).fetchone()
+        return int(count)
 
     def sweep(self, before: float, walk: Walk) -> tuple[int, Walk | None]:
         """Take away the next of what ended before a moment: how many, and how to go on."""

@@ -59,6 +59,9 @@ class MemoryStorage(Alone):
             if page:
                 yield page
 
+    async def count(self, kind: str) -> int:
+        return self._records.count(kind)
+
     async def _sweep(self) -> AsyncIterator[int]:
         for count in self._records.sweep(self._house.now() - GRACE):
             yield count

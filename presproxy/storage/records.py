@@ -113,6 +113,10 @@ class Records:
                 and (node is None or kept.record.node == node)
             ]
 
+    def count(self, kind: str) -> int:
+        """Count the records of a kind, deleted ones included."""
+        return sum(name[0] == kind for name in self._kept)
+
     def sweep(self, before: float) -> Iterator[int]:
         """Take away, slice by slice, what ended before a moment; say how many each time."""
         names = list(self._kept)

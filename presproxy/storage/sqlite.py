@@ -111,6 +111,9 @@ class SqliteStorage(Alone):
             if records:
                 yield records
 
+    def count(self, kind: str) -> Deferred[int]:
+        return self._committer.run(self._database.count, kind)
+
     async def _sweep(self) -> AsyncIterator[int]:
         before = self._house.now() - GRACE
         walk: Walk | None = await self._walk()

@@ -263,8 +263,10 @@ class Agency:
 
     def sweep(self) -> None:
         """Look for what has expired."""
-        self.compositor.expire(self.now(), self.ticks())
-        self.agent.expire(self.now())
+        while self.compositor.expire(self.now(), self.ticks()):
+            pass
+        while self.agent.expire(self.now()):
+            pass
 
     def _later(self, delay: float, act: Callable[[], None]) -> None:
         if delay:

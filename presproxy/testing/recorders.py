@@ -101,6 +101,9 @@ class RecordingStorage(Alone):
             if page:
                 yield page
 
+    async def count(self, kind: str) -> int:
+        return self._records.count(kind)
+
     def _do(self, changes: tuple[Change, ...]) -> Deferred[None]:
         if self.failure is not None:
             return fail(self.failure)

@@ -70,6 +70,29 @@ def test_what_was_dropped_is_not_given():
     assert expiries.due(2.0) == [other]
 
 
+def test_many_are_given_in_slices_and_none_twice():
+    expiries, things = kept(*(1.5 for _ in range(5)), 0.5, 2.5)
+
+    slices = []
+    while expiries.is_due(4.0):
+        slices.append(expiries.due(4.0, 3))
+
+    assert slices == [[things[5], *things[:2]], things[2:5], [things[6]]]
+    assert buckets(expiries) == 0
+
+
+def test_what_goes_on_counts_in_a_slice_and_stays():
+    expiries, things = kept(*(1.5 for _ in range(5)))
+    for thing in things[:4]:
+        thing.expires_at = 9.5
+        expiries.keep(thing)
+
+    assert expiries.due(2.0, 4) == []
+    assert expiries.due(2.0, 4) == [things[4]]
+    assert not expiries.is_due(9.0)
+    assert expiries.due(10.0) == things[:4]
+
+
 def test_nothing_is_left_of_what_was_dropped_or_given():
     expiries, things = kept(1.5, 1.6, 2.5, 300.5)
 
@@ -88,9 +111,10 @@ def test_nothing_is_left_of_what_was_dropped_or_given():
             st.integers(0, 4),
             st.floats(0, 20),
         )
-    )
+    ),
+    st.integers(1, 5),
 )
-def test_it_gives_what_a_list_would(steps):
+def test_it_gives_what_a_list_would(steps, most):
     expiries: Expiries[Thing] = Expiries()
     things = [Thing(0.0) for _ in range(5)]
     alive: set[int] = set()
@@ -106,7 +130,9 @@ def test_it_gives_what_a_list_would(steps):
             alive.discard(number)
         else:
             now += value
-            given_ = expiries.due(now)
+            given_ = expiries.due(now, most)
+            while expiries.is_due(now):
+                given_ += expiries.due(now, most)
             # A bucket is looked at when its second is over.
             over = {n for n in alive if int(things[n].expires_at) + 1 <= now}
             assert {id(each) for each in given_} >= {id(things[n]) for n in over}

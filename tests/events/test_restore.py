@@ -80,6 +80,11 @@ def subscription(name, route=b"way", **options):
     return record_of(made, SUBSCRIPTION, write_subscription(made, route))
 
 
+def finish(restorer):
+    for _ in restorer.finish():
+        pass
+
+
 def told(agency):
     agency.settle()
     return [(each.watcher, each.body) for each in agency.notifier.take()]
@@ -110,7 +115,7 @@ def test_everything_is_as_it_was(agency, restorer):
 def test_nobody_is_told_of_what_did_not_change(agency, restorer):
     restorer.take(publication("away"))
     restorer.take(subscription("bob"))
-    restorer.finish()
+    finish(restorer)
 
     assert told(agency) == []
 
@@ -129,7 +134,7 @@ def test_who_watched_what_expired_is_told_and_nobody_else(agency, restorer):
     ):
         restorer.take(record)
     before = told(agency)
-    restorer.finish()
+    finish(restorer)
 
     assert before == []
     assert told(agency) == [(watcher("bob"), "nobody"), (watcher("bob"), "busy")]
@@ -139,7 +144,7 @@ def test_what_has_expired_stays_gone(agency, restorer):
     restorer.take(publication("away", expires=0))
     restorer.take(subscription("bob", expires=0))
 
-    restorer.finish()
+    finish(restorer)
 
     assert restorer.restored == 0
     assert (len(agency.compositor), len(agency.agent)) == (0, 0)
@@ -151,9 +156,25 @@ def test_who_is_told_of_watchers_is_told_that_one_has_expired(agency, restorer):
     restorer.take(subscription("bob", expires=0))
     restorer.take(subscription("alice", package="words.winfo"))
 
-    restorer.finish()
+    finish(restorer)
 
     assert told(agency) == [(ALICE, "nobody")]
+
+
+def test_much_that_changed_is_told_in_slices(agency, restorer):
+    names = [watcher(f"p{number}") for number in range(500)]
+    for name in names:
+        restorer.take(publication("away", name, expires=-1))
+        restorer.take(subscription("bob", presentity=name))
+
+    told_after = []
+    for _ in restorer.finish():
+        agency.turn()
+        told_after.append(len(agency.notifier.told))
+    agency.settle()
+
+    assert told_after == [200, 400]
+    assert len(agency.notifier.told) == 500
 
 
 def test_what_is_restored_goes_on(agency, restorer):
@@ -220,7 +241,7 @@ def test_a_package_that_fails_on_a_record_does_not_keep_others_away(agency, rest
 )
 def test_what_belongs_to_nobody_now_is_left_alone(agency, restorer, record):
     restorer.take(record)
-    restorer.finish()
+    finish(restorer)
 
     assert (restorer.restored, restorer.unreadable) == (0, 0)
     assert len(agency.agent) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from contextlib import suppress
 from itertools import count
@@ -254,6 +255,26 @@ async def test_nothing_is_shown_before_all_is_there(with_auth, diary):
     await server.stop()
 
     assert seen == [200, 200, 200, 503]
+
+
+@waiting_test
+async def test_nobody_is_listened_to_before_all_is_back(with_auth, diary):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = other.getsockname()
+    server = build(with_auth(listen=(Where("tcp", address[1], address[0]),)), reactor)
+    seen = []
+
+    def knock():
+        with socket.socket() as asking:
+            seen.append(asking.connect_ex(address))
+
+    for each in ("start storage", "start acl", "start notes"):
+        diary.meanwhile[each] = knock
+    await server.start()
+    knock()
+    await server.stop()
+
+    assert seen == [errno.ECONNREFUSED] * 3 + [0]
 
 
 # --- A stop

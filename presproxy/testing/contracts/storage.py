@@ -393,6 +393,14 @@ class StorageContract:
         assert await _scanned(storage, "other") == []
 
     @waiting_test
+    async def test_records_are_counted_by_their_kind(self, storage: IStorage) -> None:
+        await storage.commit([_put(f"{n}") for n in range(5)])
+        await storage.commit([_put("a", kind="contact")])
+
+        kinds = ("publication", "contact", "other")
+        assert [await storage.count(kind) for kind in kinds] == [5, 1, 0]
+
+    @waiting_test
     async def test_a_scan_leaves_out_what_was_deleted(self, storage: IStorage) -> None:
         await storage.commit([_put("a"), _put("b")])
         await storage.commit([_delete("a", 1)])
