@@ -80,8 +80,19 @@ class ContactsACL:
     _incoming: ContactLists | None = attrs.field(init=False, default=None)
     _turns: dict[AddressOfRecord, DeferredLock] = attrs.field(init=False, factory=dict)
 
+    #: What holds for strangers of the same domain, and for all others: in all their
+    #: subscriptions, so each is there once.
+    _of_the_domain: Decision = attrs.field(init=False)
+    _of_others: Decision = attrs.field(init=False)
+
     def __attrs_post_init__(self) -> None:
         self._lists = ContactLists(self.limit)
+        rule = f"strangers={self.strangers}"
+        handling = _STRANGERS[self.strangers]
+        self._of_the_domain = self._of_others = _decision(handling, rule)
+        if self.strangers == "domain":
+            self._of_the_domain = _decision(Handling.ALLOW, f"{rule}: same domain")
+            self._of_others = _decision(handling, f"{rule}: another domain")
 
     async def start(self, house: IHouse) -> None:
         """Read all lists.  One that cannot be read might have blocked somebody: raise."""
@@ -119,13 +130,10 @@ class ContactsACL:
     def _of_a_stranger(
         self, watcher: Identity, presentity: AddressOfRecord
     ) -> Decision:
-        rule = f"strangers={self.strangers}"
-        if self.strangers != "domain":
-            return _decision(_STRANGERS[self.strangers], rule)
         domain = domain_of(watcher.aor)
         if domain and domain == domain_of(presentity):
-            return _decision(Handling.ALLOW, f"{rule}: same domain")
-        return _decision(Handling.CONFIRM, f"{rule}: another domain")
+            return self._of_the_domain
+        return self._of_others
 
     # --- The lists
 
@@ -235,10 +243,11 @@ class ContactsACL:
 
 
 def _own(watcher: Identity, presentity: AddressOfRecord) -> Decision | None:
-    if watcher.aor != presentity:
-        return None
-    return _decision(Handling.ALLOW, "everybody sees himself")
+    return _OWN if watcher.aor == presentity else None
 
 
 def _decision(handling: Handling, rule: str) -> Decision:
     return Decision(handling, rule, FULL if handling is Handling.ALLOW else NEUTRAL)
+
+
+_OWN = _decision(Handling.ALLOW, "everybody sees himself")

@@ -270,6 +270,8 @@ class PresenceAgent:
     def _keep(self, subscription: Subscription) -> Resource:
         resource = self._resource(subscription)
         self._feed(resource)
+        # One string for all who watch.
+        subscription.presentity = resource.presentity
         resource.subscriptions[subscription.key] = subscription
         self._subscriptions[subscription.key] = subscription
         watcher = subscription.watcher.aor

@@ -306,6 +306,8 @@ class Compositor:
 
     def _keep(self, resource: Resource, publication: Publication) -> None:
         self._alive += 1
+        # One string for all who publish.
+        publication.presentity = resource.presentity
         self._tagged[publication.entity_tag] = publication
         self._expiries.keep(publication)
         resource.publications.append(publication)

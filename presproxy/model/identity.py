@@ -8,7 +8,7 @@ from presproxy.sip.uri import AddressOfRecord
 
 
 # Not frozen, as it is made for every request: that takes three times as long.
-@attrs.define(unsafe_hash=True)
+@attrs.define(unsafe_hash=True, weakref_slot=False)
 class Identity:
     """
     A user, and the name of the authenticator who vouches for him.

@@ -4,9 +4,12 @@ Publications and subscriptions as the payloads of records, and back.
 A payload is a few lines of text, the first of which names the form, then a line feed and
 bytes which mean something to one plugin only: the published body, the notifier's route.
 Reading raises ValueError for what was not written by `write_publication` and its like.
+Words that thousands of records share are in memory once (``intern``).
 """
 
 from __future__ import annotations
+
+from sys import intern
 
 from presproxy.model.decision import view_named
 from presproxy.model.identity import Identity
@@ -47,9 +50,9 @@ def read_publication(record: Record) -> Publication:
     return Publication(
         key=record.key,
         presentity=AddressOfRecord(record.owner),
-        package=package,
+        package=intern(package),
         entity_tag=EntityTag(entity_tag),
-        content_type=content_type,
+        content_type=intern(content_type),
         body=body,
         document=None,
         expires_at=record.expires_at,
@@ -87,12 +90,12 @@ def read_subscription(record: Record) -> tuple[Subscription, bytes]:
     )
     subscription = Subscription(
         key=record.key,
-        watcher=Identity(AddressOfRecord(aor), proof),
+        watcher=Identity(AddressOfRecord(aor), intern(proof)),
         presentity=AddressOfRecord(record.owner),
-        package=package,
-        content_type=content_type,
+        package=intern(package),
+        content_type=intern(content_type),
         expires_at=record.expires_at,
-        notifier=notifier,
+        notifier=intern(notifier),
         route=None,
         state=State(state),
         view=view_named(view),

@@ -11,7 +11,7 @@ from presproxy.sip.uri import AddressOfRecord
 EntityTag = NewType("EntityTag", str)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Publication:
     """
     One publisher's soft state, alive until ``expires_at`` on the wall clock.

@@ -84,7 +84,7 @@ _TABLE: dict[tuple[State, Happening], tuple[State, Tell]] = {
 }
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Subscription:
     """
     One watcher's subscription to one package of one presentity.

@@ -29,7 +29,7 @@ _PEER = (str, int)
 _write_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class SipRoute:
     """
     The dialog of a subscription, and the way to its watcher.

@@ -1,8 +1,7 @@
 """
 NOTIFY: the road on which SIP watchers are told (RFC 6665 §4.2.2).
 
-A NOTIFY is written from a head rendered once per dialog and a tail rendered once per
-change.  One is in flight per subscription, and the latest state waits behind it: a slow
+A NOTIFY is written from what its dialog knows and a tail rendered once per change.  One is in flight per subscription, and the latest state waits behind it: a slow
 watcher costs one body, and never sees an older state after a newer one.
 """
 
@@ -271,8 +270,8 @@ class SipNotifier:
             _state(subscription, wall),
             tail,
         )
-        branch = self._tokens.branch().encode()
-        data = dialog.head("NOTIFY", flow).request(branch, cseq, rest)
+        branch = self._tokens.branch()
+        data = dialog.request("NOTIFY", flow, branch, cseq, rest)
         try:
             user = _User(self, subscription)
             self._wire.send("NOTIFY", data, branch, flow, user, now)

@@ -9,6 +9,7 @@ a watcher who moves says so by SUBSCRIBE.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -34,21 +35,7 @@ class CSeqTooLow(PresproxyError):
         return f"CSeq {self.number} comes after {self.seen}"
 
 
-class Head(bytes):
-    """
-    A request within a dialog, up to Contact, with gaps for what differs in each.
-
-    One string, since there is one for every subscription.
-    """
-
-    __slots__ = ()
-
-    def request(self, branch: bytes, cseq: int, rest: bytes) -> bytes:
-        """Give the request; ``rest`` are more header lines, an empty one, the body."""
-        return self % (branch, cseq, rest)
-
-
-@attrs.define(eq=False)
+@attrs.define(eq=False, weakref_slot=False)
 class Dialog:
     """
     One end of a dialog.
@@ -68,12 +55,13 @@ class Dialog:
     local_cseq: int = 0
     #: None until the peer has sent a request.
     remote_cseq: int | None = None
-    _head: Head | None = attrs.field(default=None, init=False, repr=False)
-    #: What it was rendered for.
-    _method: str = attrs.field(default="", init=False, repr=False)
-    _transport: str = attrs.field(default="", init=False, repr=False)
-    _sent_by: str = attrs.field(default="", init=False, repr=False)
-    _contact: str | None = attrs.field(default=None, init=False, repr=False)
+    #: Whether the first router wants to see itself as the one asked for.
+    _is_strict: bool = attrs.field(init=False, repr=False)
+
+    @_is_strict.default
+    def _first_is_strict(self) -> bool:
+        first = _router(self.routes[0]) if self.routes else None
+        return first is not None and not first.has("lr")
 
     @classmethod
     def of_request(
@@ -152,28 +140,31 @@ class Dialog:
             raise CSeqTooLow(number, self.remote_cseq)
         if request.get("contact") is not None and not self._has_target(request):
             self.target = _target_of(request)
-            self._head = None
         self.remote_cseq = number
 
-    def head(self, method: str, flow: Flow, contact: str | None = None) -> Head:
+    def request(
+        self, method: str, flow: Flow, branch: str, cseq: int, rest: bytes
+    ) -> bytes:
         """
-        Give what all requests of a method by a flow begin with.
+        Write a request within the dialog, to go by ``flow``.
 
-        ``contact`` is the value of Contact, by default our end of the flow.  Kept until
-        one of these or the target changes.
+        ``rest`` are more header lines, an empty one, and the body.  Nothing of it is kept
+        for the next one: that saved 0.1 µs, and was a sixth of all that a subscription
+        takes in memory.
         """
-        head = self._head
-        if (
-            head is None
-            or self._sent_by != flow.sent_by
-            or self._transport != flow.transport
-            or self._method != method
-            or self._contact != contact
-        ):
-            head = self._head = self._render(method, flow, contact or contact_of(flow))
-            self._method, self._contact = method, contact
-            self._transport, self._sent_by = flow.transport, flow.sent_by
-        return head
+        before, after_target, after_cseq = _frame(
+            method, flow.transport, flow.sent_by, flow.reliable
+        )
+        target, routes = self.target, ""
+        if self.routes:
+            target, values = self._addressed()
+            routes = "".join([f"Route: {value}\r\n" for value in values])
+        head = (
+            f"{before}{target}{after_target}{branch}\r\n{routes}Max-Forwards: 70\r\n"
+            f"From: {self.local}\r\nTo: {self.remote}\r\nCall-ID: {self.call_id}\r\n"
+            f"CSeq: {cseq}{after_cseq}"
+        )
+        return head.encode("utf-8", "surrogateescape") + rest
 
     def next_request(self, method: str) -> tuple[str, list[tuple[str, str]]]:
         """
@@ -216,29 +207,6 @@ class Dialog:
         ours[6] = tuple(ours[6])
         return cls(*ours)
 
-    def _render(self, method: str, flow: Flow, contact: str) -> Head:
-        uri, routes = self._addressed()
-        # On a stream the response comes back by it anyhow (RFC 3581 §1).
-        rport = "" if flow.reliable else ";rport"
-        before_branch = (
-            f"{method} {uri} SIP/2.0\r\n"
-            f"Via: SIP/2.0/{flow.transport} {flow.sent_by}{rport};branch="
-        )
-        lines = [
-            "",
-            *(f"Route: {route}" for route in routes),
-            "Max-Forwards: 70",
-            f"From: {self.local}",
-            f"To: {self.remote}",
-            f"Call-ID: {self.call_id}",
-            "CSeq: ",
-        ]
-        after_cseq = f" {method}\r\nContact: {contact}\r\n"
-        return Head(
-            b"%b%%b%b%%d%b%%b"
-            % (_part(before_branch), _part("\r\n".join(lines)), _part(after_cseq))
-        )
-
     def _has_target(self, request: Request) -> bool:
         """Whether the Contact is the target as it was; mostly it is."""
         contacts = request.contacts
@@ -246,12 +214,10 @@ class Dialog:
 
     def _addressed(self) -> tuple[str, Sequence[str]]:
         """Give the Request-URI and the Route values (RFC 3261 §12.2.1.1)."""
-        if not self.routes:
-            return self.target, ()
-        first = parse_uri(parse_name_address("Route", self.routes[0]).uri)
-        if not isinstance(first, SipURI) or first.has("lr"):
+        if not self._is_strict:
             return self.target, self.routes
-        # A strict router wants to see itself as the one asked for.
+        first = _router(self.routes[0])
+        assert first is not None
         return str(_as_request_uri(first)), (*self.routes[1:], f"<{self.target}>")
 
 
@@ -262,9 +228,7 @@ def dialog_id_of_request(request: Request) -> DialogId:
 
 def contact_of(flow: Flow) -> str:
     """Give our end of a flow as a value of Contact."""
-    if flow.transport == "UDP":
-        return f"<sip:{flow.sent_by}>"
-    return f"<sip:{flow.sent_by};transport={flow.transport.lower()}>"
+    return _contact(flow.transport, flow.sent_by)
 
 
 def _target_of(message: Message) -> str:
@@ -287,6 +251,15 @@ def _route(record: NameAddress) -> str:
     return str(record)
 
 
+def _router(route: str) -> SipURI | None:
+    """Give the URI of a router, None if there is none in a route, as records may have it."""
+    try:
+        uri = parse_uri(parse_name_address("Route", route).uri)
+    except MalformedField:
+        return None
+    return uri if isinstance(uri, SipURI) else None
+
+
 def _value(message: Message, name: str) -> str:
     return message.get(name) or ""
 
@@ -297,6 +270,21 @@ def _as_request_uri(uri: SipURI) -> SipURI:
     return attrs.evolve(uri, parameters=kept, headers="")
 
 
-def _part(text: str) -> bytes:
-    """Give a part of a head, in which a percent sign is one and no gap."""
-    return text.replace("%", "%%").encode("utf-8", "surrogateescape")
+@lru_cache(256)
+def _frame(
+    method: str, transport: str, sent_by: str, is_reliable: bool
+) -> tuple[str, str, str]:
+    """Give what all requests of a method, from one end of ours, have in common."""
+    # On a stream the response comes back by it anyhow (RFC 3581 §1).
+    rport = "" if is_reliable else ";rport"
+    return (
+        f"{method} ",
+        f" SIP/2.0\r\nVia: SIP/2.0/{transport} {sent_by}{rport};branch=",
+        f" {method}\r\nContact: {_contact(transport, sent_by)}\r\n",
+    )
+
+
+def _contact(transport: str, sent_by: str) -> str:
+    if transport == "UDP":
+        return f"<sip:{sent_by}>"
+    return f"<sip:{sent_by};transport={transport.lower()}>"
