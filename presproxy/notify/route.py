@@ -19,6 +19,11 @@ from presproxy.transaction.dialog import Dialog
 #: that a NOTIFY costs no write.
 RESERVED = 1000
 
+NOTIFY, BENOTIFY = "NOTIFY", "BENOTIFY"
+
+#: Whoever says so in a SUBSCRIBE wants to be told by BENOTIFY ([MS-SIP] 3.5).
+BEST_EFFORT = "ms-benotify"
+
 #: What `write` gives, and in it what `Dialog.to_payload` does.
 _ROUTE = (list, str, list | None, int)
 _DIALOG = (str, str, str, str, str, str, list, int, int | None)
@@ -61,6 +66,8 @@ class SipRoute:
     #: When to look for a way again, on the clock of latencies; never while it is looked
     #: for.
     look_again_at: float = 0.0
+    #: By what he is told: NOTIFY, or BENOTIFY if he asked for that.
+    method: str = NOTIFY
 
     @classmethod
     def of_request(cls, request: Request, flow: Flow, local_tag: str) -> SipRoute:
@@ -75,7 +82,13 @@ class SipRoute:
         return route
 
     def follow(self, request: Request, flow: Flow) -> None:
-        """The watcher sent this by that flow: it tells the way to him."""
+        """
+        The watcher sent this by that flow: it tells the way to him.
+
+        It also tells whether he wants BENOTIFY: each SUBSCRIBE does, for what follows it.
+        """
+        wants = request.has("supported") and BEST_EFFORT in request.supported
+        self.method = BENOTIFY if wants else NOTIFY
         self.flow = _way_to_watcher(request, flow, self.dialog)
         self.look_again_at = 0.0
         self.peer = None
@@ -105,6 +118,7 @@ class SipRoute:
             self.event,
             self.peer,
             self.first_cseq,
+            *((self.method,) if self.method != NOTIFY else ()),
         ]
         return b"%d\n%b" % (
             self.dialog.local_cseq + RESERVED,
@@ -127,6 +141,11 @@ def read_route(payload: bytes) -> SipRoute:
         route = json.loads(rest)
     except RecursionError as error:
         raise ValueError("not a route: nested too deeply") from error
+    method = NOTIFY
+    if isinstance(route, list) and route[len(_ROUTE) :] == [BENOTIFY]:
+        # NOTIFY is not written, as before there was a choice.
+        method = BENOTIFY
+        route.pop()
     written, event, peer, first_cseq = _checked(route, _ROUTE)
     fields = _checked(written, _DIALOG)
     _checked(fields[6], (str,) * len(fields[6]))
@@ -142,6 +161,7 @@ def read_route(payload: bytes) -> SipRoute:
         peer=address,
         reserved=dialog.local_cseq,
         first_cseq=first_cseq,
+        method=method,
     )
 
 

@@ -1,13 +1,16 @@
 """
 NOTIFY: the road on which SIP watchers are told (RFC 6665 §4.2.2).
 
-A NOTIFY is written from what its dialog knows and a tail rendered once per change.  One is in flight per subscription, and the latest state waits behind it: a slow
-watcher costs one body, and never sees an older state after a newer one.
+A NOTIFY is written from what its dialog knows and a tail rendered once per change.  One
+is in flight per subscription, and the latest state waits behind it: a slow watcher costs
+one body, and never sees an older state after a newer one.
+
+A BENOTIFY ([MS-SIP] 3.5) differs in that no answer is waited for: there is no transaction,
+and only the flow it goes by can tell that a watcher is gone.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -18,15 +21,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from presproxy.errors import LimitReached, PresproxyError
+from presproxy.errors import FlowClosed, LimitReached, PresproxyError
 from presproxy.extend.maker import option
 from presproxy.interfaces import IHouse, INotifier, IRouteKeeper
 from presproxy.metrics import Counter, Histogram
 from presproxy.model.notice import Body, Notice, NumberedBody
-from presproxy.model.subscription import Reason, State, Subscription
-from presproxy.notify.route import SipRoute, read_route
+from presproxy.model.subscription import Reason, Subscription
+from presproxy.notify.route import BENOTIFY, SipRoute, read_route
+from presproxy.notify.writing import retry_after, state_of, tail_of, write_tail
 from presproxy.sip.flow import Address, Flow
-from presproxy.sip.message import MalformedMessage, parse_message
 from presproxy.sip.tokens import Tokens
 from presproxy.transaction.client import TransactionUser
 
@@ -54,8 +57,6 @@ _REFUSED = 1.0
 #: The most seconds that a watcher's Retry-After is waited for.  Chosen: by then phones
 #: have rebooted, and a state that is older is worth little.
 _LONGEST_REST = 300.0
-
-_SECONDS = re.compile(r"\s*(\d{1,10})")
 
 #: What has no end yet.
 _NEVER = float("inf")
@@ -111,6 +112,7 @@ class SipNotifier:
     _tokens: Tokens = attrs.field(default=None, init=False)
     _ticks: Callable[[], float] = attrs.field(default=None, init=False)
     _sent: Counter = attrs.field(factory=Counter, init=False)
+    _best_effort: Counter = attrs.field(factory=Counter, init=False)
     _replaced: Counter = attrs.field(factory=Counter, init=False)
     _latency: Histogram = attrs.field(factory=Histogram, init=False)
 
@@ -125,6 +127,7 @@ class SipNotifier:
         self._house = house
         metrics = house.metrics
         self._sent = metrics.counter("notify_sent", "NOTIFY requests sent.")
+        self._best_effort = metrics.counter("benotify_sent", "BENOTIFY requests sent.")
         self._replaced = metrics.counter(
             "notify_replaced", "States that a later one replaced before they were sent."
         )
@@ -156,7 +159,7 @@ class SipNotifier:
         now = self._ticks()
         wall = self._house.now()
         body, changed_at = notice.body, notice.changed_at
-        tail = _tail(body)
+        tail = tail_of(body)
         for subscription in notice.subscriptions:
             route: SipRoute = subscription.route  # type: ignore[assignment]
             if route.is_busy:
@@ -210,7 +213,7 @@ class SipNotifier:
         if body is not None:
             wall = self._house.now()
             since = route.waiting_since
-            self._send(subscription, route, body, _tail(body), since, now, wall)
+            self._send(subscription, route, body, tail_of(body), since, now, wall)
 
     def _send(
         self,
@@ -242,9 +245,11 @@ class SipNotifier:
             route.wait(body, changed_at)
             self._rest(subscription, route, _REFUSED)
             return
+        except FlowClosed as error:
+            route.wait(body, changed_at)
+            self.failed(subscription, str(error), now)
+            return
         route.told = body
-        route.is_busy = True
-        self._sent.value += 1
         if changed_at:
             self._latency.observe(now - changed_at)
         if dialog.local_cseq + _RESERVE_AT > route.reserved and _is_kept(subscription):
@@ -260,25 +265,37 @@ class SipNotifier:
         now: float,
         wall: float,
     ) -> None:
-        """Write a NOTIFY and hand it to its transaction; raises `LimitReached`."""
+        """
+        Write a NOTIFY and hand it to its transaction, or to its flow if it has none.
+
+        Raises `LimitReached`, and `FlowClosed` where there is no transaction to tell of it.
+        """
         dialog = route.dialog
         cseq = dialog.next_cseq()
         if tail is None:
-            tail = _written(body.content_type, body.numbered(cseq - route.first_cseq))
+            tail = write_tail(body.content_type, body.numbered(cseq - route.first_cseq))
         rest = b"Event: %b\r\nSubscription-State: %b\r\n%b" % (
             route.event.encode("utf-8", "surrogateescape"),
-            _state(subscription, wall),
+            state_of(subscription, wall),
             tail,
         )
         branch = self._tokens.branch()
-        data = dialog.request("NOTIFY", flow, branch, cseq, rest)
+        method = route.method
+        data = dialog.request(method, flow, branch, cseq, rest)
+        if method == BENOTIFY:
+            flow.send(data)
+            route.unanswered = 0
+            self._best_effort.value += 1
+            return
         try:
             user = _User(self, subscription)
-            self._wire.send("NOTIFY", data, branch, flow, user, now)
+            self._wire.send(method, data, branch, flow, user, now)
         except LimitReached:
             # Too many wait for answers already, and this one was not sent.
             dialog.local_cseq = cseq - 1
             raise
+        route.is_busy = True
+        self._sent.value += 1
 
     def _rest(
         self, subscription: Subscription, route: SipRoute, seconds: float
@@ -309,7 +326,7 @@ class SipNotifier:
         What ends the dialog ends the subscription, unless Retry-After says that it will
         pass: then the same is told again, or what is later.
         """
-        pause = _retry_after(data)
+        pause = retry_after(data)
         if pause is not None:
             route.wait_again()
             self._rest(subscription, route, min(max(pause, 1.0), _LONGEST_REST))
@@ -411,41 +428,3 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
 def _is_kept(subscription: Subscription) -> bool:
     """Whether it may be read back after a start; one that has ended is not kept anew."""
     return subscription.is_alive and subscription.version > 0
-
-
-def _retry_after(data: bytes) -> float | None:
-    """Give the seconds after which a refusal will have passed, if it says so."""
-    try:
-        message = parse_message(data)
-    except MalformedMessage:
-        return None
-    seconds = _SECONDS.match(message.get("retry-after") or "")
-    return None if seconds is None else float(seconds[1])
-
-
-def _state(subscription: Subscription, wall: float) -> bytes:
-    """Write Subscription-State (RFC 6665 §8.2.3)."""
-    if subscription.state is State.TERMINATED:
-        reason = subscription.reason or Reason.TIMEOUT
-        return b"terminated;reason=%b" % reason.value.encode()
-    left = max(1, int(subscription.expires_at - wall + 0.5))
-    if subscription.state is State.ACTIVE:
-        return b"active;expires=%d" % left
-    return b"pending;expires=%d" % left
-
-
-def _tail(body: Body | NumberedBody) -> bytes | None:
-    """Write what the NOTIFYs of one change end with, None if each ends with its own."""
-    if isinstance(body, Body):
-        return _written(body.content_type, body.data)
-    return None
-
-
-def _written(content_type: str, data: bytes) -> bytes:
-    if not data:
-        return b"Content-Length: 0\r\n\r\n"
-    return b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-        content_type.encode(),
-        len(data),
-        data,
-    )

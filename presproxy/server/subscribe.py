@@ -12,7 +12,7 @@ from presproxy.errors import AccessDenied, PresproxyError
 from presproxy.events.agent import PresenceAgent
 from presproxy.interfaces import IEventPackage
 from presproxy.model.subscription import Happening, Subscription
-from presproxy.notify.route import SipRoute
+from presproxy.notify.route import BENOTIFY, BEST_EFFORT, SipRoute
 from presproxy.server.answer import Answer, Fields, Refusal, for_now
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
@@ -166,6 +166,10 @@ class SubscribeStep:
         if exchange.request.has("record-route"):
             routes = exchange.request.get_all("record-route")
             fields = (*(("Record-Route", route) for route in routes), *fields)
+        route = subscription.route
+        if isinstance(route, SipRoute) and route.method == BENOTIFY:
+            # Only then may a BENOTIFY follow ([MS-SIP] 3.5).
+            fields = (*fields, ("Supported", BEST_EFFORT))
         return Answer(
             200, fields, to_tag=subscription.key, then=partial(then, subscription)
         )

@@ -25,6 +25,7 @@ from presproxy.packages.presence import PresencePackage
 from presproxy.packages.winfo import WinfoPackage
 from presproxy.service import PresenceServer, build
 from presproxy.testing.flows import RecordingFlow
+from presproxy.testing.peer import is_notify
 from presproxy.testing.recorders import RecordingStorage
 from presproxy.testing.scripted import ScriptedACL
 from presproxy.testing.wire import Message, Value, compose, respond
@@ -40,7 +41,7 @@ class Desk:
     """
     A server built from a plan, and a user agent's view of it.
 
-    Every NOTIFY is answered 200 when `notified` gives it.
+    Every NOTIFY is answered 200 when `notified` gives it, and no BENOTIFY is.
     """
 
     acl: Any = attrs.field(factory=ScriptedACL)  # One, or several.
@@ -194,10 +195,11 @@ class Desk:
             each = self.messages[self.seen]
             self.seen += 1
             is_new = each.branch not in self.branches
-            if each.method == "NOTIFY" and not each.is_response and is_new:
+            if is_new and is_notify(each):
                 self.branches.add(each.branch)
                 fresh.append(each)
-                self.send(respond(each))
+                if each.method == "NOTIFY":
+                    self.send(respond(each))
                 self.clock.advance(0)
         return fresh
 

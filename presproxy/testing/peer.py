@@ -35,8 +35,8 @@ def is_response(message: Message) -> bool:
 
 
 def is_notify(message: Message) -> bool:
-    """Choose NOTIFYs."""
-    return not message.is_response and message.method == "NOTIFY"
+    """Choose NOTIFYs, and BENOTIFYs."""
+    return not message.is_response and message.method in {"NOTIFY", "BENOTIFY"}
 
 
 class Peer:
@@ -44,7 +44,7 @@ class Peer:
     One user with one socket, by UDP or TCP.
 
     Requests that come are answered by ``answer``, with 200 unless another is set; None
-    leaves them unanswered.  All that came and was not yet taken is in ``inbox``.
+    leaves them unanswered, as a BENOTIFY always is.  All that came and was not yet taken is in ``inbox``.
     ``connected`` is a stream that is there already.
     """
 
@@ -214,7 +214,7 @@ class Peer:
     def _take(self, data: bytes) -> None:
         message = Message.read(data)
         self.inbox.append(message)
-        if not message.is_response:
+        if not message.is_response and message.method != "BENOTIFY":
             answer = self.answer(message)
             if answer is not None:
                 self.send(answer)

@@ -265,7 +265,7 @@ class Line:
 def _notify(data: bytes) -> Request:
     message = parse_message(data)
     assert isinstance(message, Request)
-    assert message.method == "NOTIFY"
+    assert message.method in {"NOTIFY", "BENOTIFY"}
     return message
 
 

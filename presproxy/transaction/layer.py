@@ -200,6 +200,10 @@ class TransactionLayer:
     def _receive_request(
         self, request: Request, data: bytes, flow: Flow, now: float
     ) -> ServerTransaction | None:
+        if request.method == "BENOTIFY":
+            # Never answered ([MS-SIP] 3.5), and nobody here has asked to be told by one.
+            self._tally.request("BENOTIFY")
+            return None
         key = key_of(request)
         known = self._servers.find(key)
         if request.method == "ACK":
