@@ -28,7 +28,7 @@ from presproxy.metrics import Counter, Histogram
 from presproxy.model.notice import Body, Notice, NumberedBody
 from presproxy.model.subscription import Reason, Subscription
 from presproxy.notify.route import BENOTIFY, SipRoute, read_route
-from presproxy.notify.writing import retry_after, state_of, tail_of, write_tail
+from presproxy.notify.writing import Sheet, retry_after
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Tokens
 from presproxy.transaction.client import TransactionUser
@@ -156,16 +156,14 @@ class SipNotifier:
 
     def notify(self, notice: Notice) -> None:
         """See `INotifier`."""
-        now = self._ticks()
-        wall = self._house.now()
         body, changed_at = notice.body, notice.changed_at
-        tail = tail_of(body)
+        sheet = Sheet(body, changed_at, self._ticks(), self._house.now())
         for subscription in notice.subscriptions:
             route: SipRoute = subscription.route  # type: ignore[assignment]
             if route.is_busy:
                 self._wait(route, body, changed_at)
             else:
-                self._send(subscription, route, body, tail, changed_at, now, wall)
+                self._send(subscription, route, sheet)
 
     def answered(
         self, subscription: Subscription, status: int, data: bytes, now: float
@@ -211,25 +209,16 @@ class SipNotifier:
         route: SipRoute = subscription.route  # type: ignore[assignment]
         body = route.waiting
         if body is not None:
-            wall = self._house.now()
-            since = route.waiting_since
-            self._send(subscription, route, body, tail_of(body), since, now, wall)
+            sheet = Sheet(body, route.waiting_since, now, self._house.now())
+            self._send(subscription, route, sheet)
 
-    def _send(
-        self,
-        subscription: Subscription,
-        route: SipRoute,
-        body: Body | NumberedBody,
-        tail: bytes | None,
-        changed_at: float,
-        now: float,
-        wall: float,
-    ) -> None:
+    def _send(self, subscription: Subscription, route: SipRoute, sheet: Sheet) -> None:
         """Send a NOTIFY now, or let it wait for what it needs."""
         flow, dialog = route.flow, route.dialog
+        body, changed_at = sheet.body, sheet.changed_at
         if flow is None or not flow.is_open:
             self._wait(route, body, changed_at)
-            self._look_for_way(subscription, route, now)
+            self._look_for_way(subscription, route, sheet.now)
             return
         if dialog.local_cseq >= route.reserved and _is_kept(subscription):
             self._wait(route, body, changed_at)
@@ -240,47 +229,33 @@ class SipNotifier:
             changed_at = route.waiting_since or changed_at
             route.waiting, route.waiting_since = None, 0.0
         try:
-            self._write(subscription, route, flow, body, tail, now, wall)
+            self._write(subscription, route, flow, sheet)
         except LimitReached:
             route.wait(body, changed_at)
             self._rest(subscription, route, _REFUSED)
             return
         except FlowClosed as error:
             route.wait(body, changed_at)
-            self.failed(subscription, str(error), now)
+            self.failed(subscription, str(error), sheet.now)
             return
         route.told = body
         if changed_at:
-            self._latency.observe(now - changed_at)
+            self._latency.observe(sheet.now - changed_at)
         if dialog.local_cseq + _RESERVE_AT > route.reserved and _is_kept(subscription):
             self._reserve(subscription, route)
 
     def _write(
-        self,
-        subscription: Subscription,
-        route: SipRoute,
-        flow: Flow,
-        body: Body | NumberedBody,
-        tail: bytes | None,
-        now: float,
-        wall: float,
+        self, subscription: Subscription, route: SipRoute, flow: Flow, sheet: Sheet
     ) -> None:
         """
         Write a NOTIFY and hand it to its transaction, or to its flow if it has none.
 
         Raises `LimitReached`, and `FlowClosed` where there is no transaction to tell of it.
         """
-        dialog = route.dialog
+        dialog, method = route.dialog, route.method
         cseq = dialog.next_cseq()
-        if tail is None:
-            tail = write_tail(body.content_type, body.numbered(cseq - route.first_cseq))
-        rest = b"Event: %b\r\nSubscription-State: %b\r\n%b" % (
-            route.event.encode("utf-8", "surrogateescape"),
-            state_of(subscription, wall),
-            tail,
-        )
         branch = self._tokens.branch()
-        method = route.method
+        rest = sheet.rest(subscription, route, cseq)
         data = dialog.request(method, flow, branch, cseq, rest)
         if method == BENOTIFY:
             flow.send(data)
@@ -289,7 +264,7 @@ class SipNotifier:
             return
         try:
             user = _User(self, subscription)
-            self._wire.send(method, data, branch, flow, user, now)
+            self._wire.send(method, data, branch, flow, user, sheet.now)
         except LimitReached:
             # Too many wait for answers already, and this one was not sent.
             dialog.local_cseq = cseq - 1

@@ -4,11 +4,65 @@ from __future__ import annotations
 
 import re
 
+import attrs
+
 from presproxy.model.notice import Body, NumberedBody
 from presproxy.model.subscription import Reason, State, Subscription
+from presproxy.notify.route import SipRoute
 from presproxy.sip.message import MalformedMessage, parse_message
 
 _SECONDS = re.compile(r"\s*(\d{1,10})")
+
+
+@attrs.define(eq=False)
+class Sheet:
+    """
+    A body that goes out now, and what all NOTIFYs with it have in common.
+
+    ``changed_at`` and ``now`` are on the clock of latencies, ``wall`` is now on the wall
+    clock.
+    """
+
+    body: Body | NumberedBody
+    changed_at: float
+    now: float
+    wall: float
+    #: None if each has its own.
+    _tail: bytes | None = attrs.field(init=False)
+    #: The Event written last, mostly that of the next one.
+    _event: str = attrs.field(default="", init=False)
+    _event_line: bytes = attrs.field(default=b"Event: \r\n", init=False)
+
+    @_tail.default
+    def _write_once(self) -> bytes | None:
+        body = self.body
+        return _written(body, body.data) if isinstance(body, Body) else None
+
+    def rest(self, subscription: Subscription, route: SipRoute, cseq: int) -> bytes:
+        """Write all of a NOTIFY that is not its dialog's."""
+        if route.event is not self._event:
+            self._event = route.event
+            event = route.event.encode("utf-8", "surrogateescape")
+            self._event_line = b"Event: %b\r\n" % event
+        tail = self._tail
+        if tail is None:
+            tail = _written(self.body, self.body.numbered(cseq - route.first_cseq))
+        return b"%bSubscription-State: %b\r\n%b" % (
+            self._event_line,
+            state_of(subscription, self.wall),
+            tail,
+        )
+
+
+def _written(body: Body | NumberedBody, data: bytes) -> bytes:
+    """Write the fields about a body, and the body."""
+    if not data:
+        return b"Content-Length: 0\r\n\r\n"
+    return b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+        body.content_type.encode(),
+        len(data),
+        data,
+    )
 
 
 def state_of(subscription: Subscription, wall: float) -> bytes:
@@ -20,24 +74,6 @@ def state_of(subscription: Subscription, wall: float) -> bytes:
     if subscription.state is State.ACTIVE:
         return b"active;expires=%d" % left
     return b"pending;expires=%d" % left
-
-
-def tail_of(body: Body | NumberedBody) -> bytes | None:
-    """Write what the NOTIFYs of one change end with, None if each ends with its own."""
-    if isinstance(body, Body):
-        return write_tail(body.content_type, body.data)
-    return None
-
-
-def write_tail(content_type: str, data: bytes) -> bytes:
-    """Write the fields about a body, and the body."""
-    if not data:
-        return b"Content-Length: 0\r\n\r\n"
-    return b"Content-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-        content_type.encode(),
-        len(data),
-        data,
-    )
 
 
 def retry_after(data: bytes) -> float | None:

@@ -44,7 +44,7 @@ from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
 from presproxy.trace import Tap
-from presproxy.transaction.client import ClientTransaction, TransactionUser
+from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
 from presproxy.transport.connections import Connections
 from presproxy.transport.hop import Hop
@@ -174,7 +174,7 @@ def build(
     )
     for named in plan.notifiers:
         if isinstance(named.plugin, SipNotifier):
-            named.plugin.connect(_Wire(layer, connections), tokens, ticks)
+            named.plugin.connect(_Wire(layer.send, connections), tokens, ticks)
 
     house = House(
         reactor,
@@ -258,22 +258,10 @@ def _measure(
 
 @attrs.frozen(eq=False)
 class _Wire:
-    """What a notifier sends with."""
+    """What a notifier sends with; ``send`` is `TransactionLayer.send` itself."""
 
-    layer: TransactionLayer
+    send: Callable[..., ClientTransaction]
     connections: Connections
-
-    def send(
-        self,
-        method: str,
-        data: bytes,
-        branch: str | bytes,
-        flow: Flow,
-        user: TransactionUser,
-        now: float,
-    ) -> ClientTransaction:
-        """See `Wire`."""
-        return self.layer.send(method, data, branch, flow, user, now)
 
     async def flow_to(self, uri: str, peer: Address | None) -> Flow:
         """See `Wire`."""
