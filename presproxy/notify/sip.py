@@ -11,7 +11,9 @@ and only the flow it goes by can tell that a watcher is gone.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol
 
 import attrs
@@ -112,6 +114,10 @@ class SipNotifier:
     _tokens: Tokens = attrs.field(default=None, init=False)
     _ticks: Callable[[], float] = attrs.field(default=None, init=False)
     _sent: Counter = attrs.field(factory=Counter, init=False)
+    #: Who waits for room on flows that are full.
+    _crowds: dict[Flow, OrderedDict[Subscription, None]] = attrs.field(
+        factory=dict, init=False
+    )
     _best_effort: Counter = attrs.field(factory=Counter, init=False)
     _replaced: Counter = attrs.field(factory=Counter, init=False)
     _latency: Histogram = attrs.field(factory=Histogram, init=False)
@@ -219,6 +225,10 @@ class SipNotifier:
         if flow is None or not flow.is_open:
             self._wait(route, body, changed_at)
             self._look_for_way(subscription, route, sheet.now)
+            return
+        if flow.is_full:
+            self._wait(route, body, changed_at)
+            self._wait_for_room(subscription, flow)
             return
         if dialog.local_cseq >= route.reserved and _is_kept(subscription):
             self._wait(route, body, changed_at)
@@ -363,6 +373,25 @@ class SipNotifier:
         route: SipRoute = subscription.route  # type: ignore[assignment]
         if not route.is_busy:
             self._send_waiting(subscription, self._ticks())
+
+    def _wait_for_room(self, subscription: Subscription, flow: Flow) -> None:
+        """Send once the peer has read what was sent; who reads slowly skips states."""
+        crowd = self._crowds.get(flow)
+        if crowd is None:
+            crowd = self._crowds[flow] = OrderedDict()
+            flow.when_room(partial(self._there_is_room, flow))
+        crowd[subscription] = None
+
+    def _there_is_room(self, flow: Flow) -> None:
+        """Let those who waited for a flow send, as many as it has room for."""
+        crowd = self._crowds[flow]
+        while crowd and not flow.is_full:
+            subscription, _ = crowd.popitem(last=False)
+            self._try_again(subscription)
+        if crowd:
+            flow.when_room(partial(self._there_is_room, flow))
+        else:
+            del self._crowds[flow]
 
     # -- CSeq ------------------------------------------------------------------------
 

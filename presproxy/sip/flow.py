@@ -7,7 +7,7 @@ from, and how to send something there.  The transports make them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import ClassVar
 
 Address = tuple[str, int]
@@ -26,6 +26,8 @@ class Flow:
     transport: ClassVar[str] = ""
     """As Via writes it: ``UDP``, ``TCP``."""
     reliable: ClassVar[bool] = False
+    is_full: bool = False
+    """Whether what is sent now waits for the peer to read; never with datagrams."""
 
     def __init__(self, local: Address, peer: Address, sent_by: str) -> None:
         self.local = local
@@ -66,6 +68,14 @@ class Flow:
         A subscription or a registration says so when it is granted; a stream is not
         ended as idle before.  For datagrams there is nothing to keep.
         """
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """
+        Call ``tell`` once a flow that is full is so no more, or is closed.
+
+        Whoever can do with the latest state alone waits for that before he sends.
+        """
+        raise NotImplementedError
 
     def __str__(self) -> str:
         host, port = self.peer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from presproxy.errors import FlowClosed
 from presproxy.sip.flow import Address, Flow
 
@@ -47,12 +49,52 @@ class RecordingFlow(Flow):
 
 
 class RecordingStream(RecordingFlow):
-    """A stream to one peer."""
+    """
+    A stream to one peer, who reads all there is, or nothing while ``is_full``.
 
-    __slots__ = ()
+    With ``room`` it is full after so many messages, until `read`.
+    """
+
+    __slots__ = ("_tell", "is_full", "room")
 
     transport = "TCP"
     reliable = True
+
+    def __init__(
+        self,
+        peer: Address = ("192.0.2.1", 5060),
+        local: Address = ("192.0.2.100", 5060),
+        sent_by: str = "192.0.2.100:5060",
+        room: int | None = None,
+    ) -> None:
+        super().__init__(peer, local, sent_by)
+        self.room = room
+        self.is_full = room == 0
+        self._tell: list[Callable[[], None]] = []
+
+    def send(self, data: bytes) -> None:
+        super().send(data)
+        if self.room is not None:
+            self.room -= 1
+            self.is_full = self.room <= 0
+
+    def read(self, room: int | None = None) -> None:
+        """Let the peer read all, and have room for so many more."""
+        self.room, self.is_full = room, room == 0
+        self._tell_all()
+
+    def close(self) -> None:
+        super().close()
+        self.is_full = False
+        self._tell_all()
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        self._tell.append(tell)
+
+    def _tell_all(self) -> None:
+        waiting, self._tell = self._tell, []
+        for tell in waiting:
+            tell()
 
     def towards(self, peer: Address) -> Flow:
         return self

@@ -59,6 +59,9 @@ class StreamLimits:
     closing: float = 5.0
     #: What may wait for a peer that reads slowly, besides what the system holds.
     unsent: int = 1024 * 1024
+    #: For a peer to read what makes its flow full: Twisted's 64 KiB, and before them what
+    #: the system holds.  The 32 seconds of timer F, after which it is gone by UDP as well.
+    unread: float = 32.0
     #: What all connections together may have half read or unsent.  Chosen: a thousandth
     #: of what they could have each by itself.
     buffered: int = 64 * 1024 * 1024
@@ -135,6 +138,15 @@ class StreamFlow(Flow):
         """
         self._connection.send(data)
 
+    @property
+    def is_full(self) -> bool:  # type: ignore[override]  # read-only here
+        """Whether what is sent now waits for the peer to read."""
+        return self._connection.is_full
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` once what waits for the peer is on its way, or never will be."""
+        self._connection.when_room(tell)
+
     def towards(self, peer: Address) -> Flow:
         """Give the flow itself."""
         return self
@@ -171,6 +183,8 @@ class StreamConnection(TwistedProtocol):
         self._waiting: deque[bytes] = deque()
         self._held: list[bytes] | None = None
         self._held_octets = 0
+        self._full_since = inf
+        self._waits_for_room: list[Callable[[], None]] = []
         self._half_read = 0
         self._is_strange = is_accepted
         self._heard_at = keeper.clock.seconds()
@@ -232,6 +246,7 @@ class StreamConnection(TwistedProtocol):
         while self._waiting:
             self._keeper.traffic.take(self._waiting.popleft(), self.flow)
         self._keeper.closed(self)
+        self._tell_of_room()
 
     def _note_half_read(self, octets: int, begins: bool, now: float) -> None:
         before = self._half_read
@@ -304,19 +319,39 @@ class StreamConnection(TwistedProtocol):
         until = self._keeper.clock.seconds() + seconds
         self._keep_until = max(self._keep_until, until)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what is sent now is held back."""
+        return self._held is not None
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` once nothing is held back, or the connection is gone."""
+        self._waits_for_room.append(tell)
+
+    def _tell_of_room(self) -> None:
+        waiting, self._waits_for_room = self._waits_for_room, []
+        for tell in waiting:
+            tell()
+
     def pauseProducing(self) -> None:
         """Hold back what is sent: the peer reads too slowly."""
         if self._held is None:
             self._held = []
+            self._full_since = self._keeper.clock.seconds()
+            self.look_at = min(self.look_at, self._unread_at)
 
     def resumeProducing(self) -> None:
         """Let go of what was held: all before it is sent."""
         self._keeper.buffer(-self._held_octets)
         held, self._held, self._held_octets = self._held, None, 0
+        self._full_since = inf
         if held:
             self.transport.write(b"".join(held))
-        if self.state is State.DRAINING and self._held is None:
+        if self._held is not None:
+            return
+        if self.state is State.DRAINING:
             self._shut()
+        self._tell_of_room()
 
     def stopProducing(self) -> None:
         """The transport is closed; `connectionLost` follows."""
@@ -347,18 +382,24 @@ class StreamConnection(TwistedProtocol):
                 self._drain(unread=True)
             elif self.state is State.DRAINING:
                 self._give_up()
+        elif now >= self._unread_at:
+            self.abort(Ending.UNREAD)
         elif now >= self._slow_at:
             self.close(Ending.SLOW)
         elif now >= self._idle_at:
             self.close(Ending.IDLE)
         else:
-            self.look_at = min(self._slow_at, self._idle_at)
+            self.look_at = min(self._slow_at, self._idle_at, self._unread_at)
 
     @property
     def _slow_at(self) -> float:
         if self._begun_at is None:
             return inf
         return self._begun_at + self._keeper.limits.message
+
+    @property
+    def _unread_at(self) -> float:
+        return self._full_since + self._keeper.limits.unread
 
     @property
     def _idle_at(self) -> float:

@@ -362,11 +362,11 @@ def test_a_flow_that_something_depends_on_is_kept(accept, options):
 
 
 def test_what_is_held_for_a_slow_reader_goes_before_the_end(accept):
-    accepted = accept()
+    accepted = accept(idle=20.0)
 
     accepted.connection.pauseProducing()
     accepted.flow.send(b"held")
-    accepted.pass_time(600)
+    accepted.pass_time(20)
     before = (accepted.wire.written, list(accepted.wire.events))
     accepted.connection.resumeProducing()
 
