@@ -2,15 +2,15 @@
 From one state to notices: views, content types, slices.
 
 Watchers are told in slices, and of these a bounded number in one turn of the reactor.
-The body is looked up when its slice's turn comes, so that a slice always tells the latest
-state.  A change that comes in between is told in one more round, in which whoever was
-told it already is passed over.
+Who is in a slice, and what they are told, is looked up when its turn comes, so that a
+slice always tells the latest state.  A change that comes in between is told in one more
+round, in which whoever was told it already is passed over.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 from twisted.logger import Logger
@@ -25,12 +25,17 @@ from presproxy.model.subscription import State, Subscription
 
 _log = Logger()
 
-#: Watchers told before the reactor breathes: about five milliseconds of work.
+#: Watchers told before the reactor breathes: three to five milliseconds of work.
 SLICE = 500
+
+#: Where that takes longer, fewer are: seconds, and how few at the least.  Chosen: what
+#: else waits for the reactor notices no less.
+LONGEST = 0.005
+FEWEST = 20
 
 
 @attrs.define(eq=False)
-class _Slice:
+class _Group:
     """Some watchers of one resource who are told the same."""
 
     notifier: str
@@ -46,15 +51,13 @@ class _Slice:
             and subscription.notifier == self.notifier
         )
 
-    def still_meant(self, body: Body | NumberedBody) -> list[Subscription]:
-        """Leave out who ended, sees something else now, or was told this already."""
-        view = self.view
+    def untold(self, body: Body | NumberedBody) -> list[Subscription]:
+        """Leave out who was told this already, or ended just now."""
         return [
             each
             for each in self.subscriptions
             if each.shown is not body
             and each.state is State.ACTIVE
-            and (each.view is view or each.view == view)
             and each.shown != body
         ]
 
@@ -63,10 +66,23 @@ class _Slice:
 class _Round:
     """One telling of a resource's watchers, which may take several turns."""
 
-    slices: deque[_Slice]
+    watchers: Sequence[Subscription]
     changed_at: float
+    #: How many of them had their turn.
+    done: int = 0
     #: When the change was asked for that wants another round, None if there is none.
     again_for: float | None = None
+
+    @property
+    def left(self) -> int:
+        """How many did not have their turn yet."""
+        return len(self.watchers) - self.done
+
+    def take(self, size: int) -> Sequence[Subscription]:
+        """Give those whose turn it is."""
+        taken = self.watchers[self.done : self.done + size]
+        self.done += len(taken)
+        return taken
 
 
 @attrs.define(eq=False)
@@ -74,21 +90,29 @@ class FanOut:
     """
     Hands notices to notifiers.
 
-    ``soon`` calls a function in the reactor's next turn; about ``size`` watchers are told
-    in one.  What a notifier raises is counted and logged, and the others are told all the
-    same.
+    ``soon`` calls a function in the reactor's next turn; at most ``size`` watchers are
+    told in one, or as many as `LONGEST` allows by ``ticks``.  What a notifier raises is
+    counted and logged, and the others are told all the same.
     """
 
     notifiers: Mapping[str, INotifier]
     soon: Callable[[Callable[[], None]], object]
+    ticks: Callable[[], float]
     failures: Counter
     size: int = SLICE
+    #: As many as seem to be told in time.
+    _fitting: int = attrs.field(init=False)
     #: The next one's turn comes first.
     _rounds: OrderedDict[Resource, _Round] = attrs.field(factory=OrderedDict)
     _is_coming: bool = False
 
+    @_fitting.default
+    def _hope_for_all(self) -> int:
+        return self.size
+
     def __len__(self) -> int:
-        return sum(len(each.slices) for each in self._rounds.values())
+        """How many slices wait, if they are as large as can be."""
+        return sum(-(-each.left // self.size) for each in self._rounds.values())
 
     def tell(self, resource: Resource, changed_at: float) -> None:
         """
@@ -99,11 +123,11 @@ class FanOut:
         """
         under_way = self._rounds.get(resource)
         if under_way is None:
-            slices = _cut(resource, self.size)
-            if slices:
-                self._rounds[resource] = _Round(slices, changed_at)
+            watchers = tuple(resource.subscriptions.values())
+            if watchers:
+                self._rounds[resource] = _Round(watchers, changed_at)
         elif under_way.again_for is None:
-            # What still waits will tell the new state, but somebody may be in no slice.
+            # What still waits will tell the new state, but somebody had his turn.
             under_way.again_for = changed_at
 
     def go_on(self) -> None:
@@ -127,34 +151,48 @@ class FanOut:
 
     def _turn(self) -> None:
         self._is_coming = False
-        told = 0
+        began = self.ticks()
+        left = self._fitting
         try:
-            while self._rounds and told < self.size:
-                told += self._tell_a_slice()
+            while self._rounds and left > 0:
+                left -= self._tell_a_slice(left)
         finally:
+            self._learn(self._fitting - left, self.ticks() - began)
             if self._rounds:
                 self._is_coming = True
                 self.soon(self._turn)
 
-    def _tell_a_slice(self) -> int:
-        """Tell one slice, and say how many that were; then it is the next resource's."""
+    def _learn(self, told: int, took: float) -> None:
+        """Choose how many are told in the next turn by how long it took to tell some."""
+        if told:
+            fit = int(told * LONGEST / took) if took > 0 else self.size
+            self._fitting = max(FEWEST, min(fit, 2 * self._fitting, self.size))
+
+    def _tell_a_slice(self, size: int) -> int:
+        """Tell one slice, and say how many it was; then it is the next resource's."""
         resource, round_ = self._rounds.popitem(last=False)
-        slice_ = round_.slices.popleft()
-        if round_.slices:
+        watchers = round_.take(size)
+        if round_.left:
             self._rounds[resource] = round_
         elif round_.again_for is not None:
             self.tell(resource, round_.again_for)
+        for group in _grouped(watchers):
+            self._tell_a_group(resource, group, round_.changed_at)
+        return len(watchers)
+
+    def _tell_a_group(
+        self, resource: Resource, group: _Group, changed_at: float
+    ) -> None:
         if not resource.subscriptions:
-            return 0
+            return
         try:
-            body = resource.body(slice_.view, slice_.content_type)
+            body = resource.body(group.view, group.content_type)
         except PluginFailed:
             # They keep what they were told last.
-            return 0
-        meant = slice_.still_meant(body)
-        if meant:
-            self._notify(slice_.notifier, meant, body, round_.changed_at)
-        return len(meant)
+            return
+        untold = group.untold(body)
+        if untold:
+            self._notify(group.notifier, untold, body, changed_at)
 
     def _notify(
         self,
@@ -175,26 +213,22 @@ class FanOut:
             each.shown = body
 
 
-def _cut(resource: Resource, size: int) -> deque[_Slice]:
+def _grouped(watchers: Iterable[Subscription]) -> Iterable[_Group]:
     """
     Group the watchers who are told of a change, by what they are told.
-
-    Of a group at most ``size`` are in one slice.
 
     The neutral view is the same always: a NOTIFY would tell who is politely blocked that
     something has changed.
     """
-    groups: dict[tuple[str, View, str], _Slice] = {}
-    slices: deque[_Slice] = deque()
-    current: _Slice | None = None
-    for each in resource.subscriptions.values():
+    groups: dict[tuple[str, View, str], _Group] = {}
+    current: _Group | None = None
+    for each in watchers:
         if each.state is not State.ACTIVE or each.view == NEUTRAL:
             continue
         if current is None or not current.fits(each):
-            current = groups.get((each.notifier, each.view, each.content_type))
-        if current is None or len(current.subscriptions) >= size:
             key = (each.notifier, each.view, each.content_type)
-            current = groups[key] = _Slice(*key, [])
-            slices.append(current)
+            current = groups.get(key)
+            if current is None:
+                current = groups[key] = _Group(*key, [])
         current.subscriptions.append(each)
-    return slices
+    return groups.values()

@@ -97,6 +97,7 @@ def build(
     fanout = FanOut(
         {named.name: named.plugin for named in plan.notifiers},
         lambda act: reactor.callLater(0, act),
+        ticks,
         metrics.counter("notifier_failures", "Notices that a notifier did not take."),
     )
     agent = PresenceAgent(

@@ -193,7 +193,7 @@ class Agency:
             }
         )
         self.fanout = FanOut(
-            self.notifiers, self._soon.append, self.failures, self.size
+            self.notifiers, self._soon.append, self.ticks, self.failures, self.size
         )
         self.agent = PresenceAgent(
             self.resources,

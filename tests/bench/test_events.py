@@ -103,7 +103,9 @@ class Room:
             "package", "presence", self.package, self.house.metrics, self.house.reactor
         )
         self.resources = Resources({"presence": guard})
-        fanout = FanOut({"sip": self.notifier}, lambda act: act(), Counter())
+        fanout = FanOut(
+            {"sip": self.notifier}, lambda act: act(), time.monotonic, Counter()
+        )
         self.agent = PresenceAgent(
             self.resources,
             fanout,

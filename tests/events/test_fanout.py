@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from presproxy.events.fanout import SLICE
+from presproxy.events.fanout import FEWEST, LONGEST, SLICE
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Metrics
 from presproxy.model.decision import Decision, Handling
@@ -202,6 +202,49 @@ def test_the_moment_of_a_change_is_told_to_the_last(agency):
     agency.settle()
 
     assert {notice.changed_at for notice in agency.notifier.notices} == {2.0}
+
+
+def test_fewer_are_told_in_a_turn_where_that_takes_long():
+    class Slow(RecordingNotifier):
+        each = 0.0
+
+        def notify(self, notice):
+            super().notify(notice)
+            agency.clock.rightNow += len(notice.subscriptions) * self.each
+
+    agency = Agency(notifiers={"sip": Slow()})
+    crowd(agency, 4 * SLICE)
+    agency.notifier.each = LONGEST / 100
+    agency.publish("away")
+    turns = []
+    while not turns or turns[-1]:
+        forget(agency)
+        agency.turn()
+        turns.append(sum(sizes(agency)))
+        if len(turns) == 4:
+            agency.notifier.each = 0.0
+
+    assert sum(turns) == 4 * SLICE
+    about = [round(each, -1) for each in turns[:7]]
+    assert about == [SLICE, 100, 100, 100, 100, 200, 400]
+
+
+def test_some_are_told_however_long_that_takes():
+    class Slow(RecordingNotifier):
+        def notify(self, notice):
+            super().notify(notice)
+            agency.clock.rightNow += 60.0
+
+    agency = Agency(notifiers={"sip": Slow()})
+    agency.publish("away")
+    crowd(agency, 2 * SLICE)
+    agency.publish("busy")
+    agency.turn()
+    forget(agency)
+
+    agency.turn()
+
+    assert sizes(agency) == [FEWEST]
 
 
 # --- Changes while a change is being told
