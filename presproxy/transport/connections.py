@@ -30,7 +30,7 @@ from presproxy.transport.locate import Locator
 from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.stream import StreamLimits
 from presproxy.transport.streams import Streams
-from presproxy.transport.traffic import Closed, Receive, Traffic
+from presproxy.transport.traffic import Backlog, Closed, Receive, Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
 from presproxy.transport.where import Where
 
@@ -43,7 +43,8 @@ class Connections:
     ``advertised`` is the host, or host and port, by which peers reach us when it is not
     the one we see ourselves.  ``share`` lets several processes listen on one port;
     ``stun`` tells user agents that ask for it by UDP the address they come from.
-    ``now`` tells the moment on the wall clock.
+    ``now`` tells the moment on the wall clock.  Streams are not read while ``backlog``
+    has no room.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Connections:
         share: bool = False,
         stun: bool = False,
         now: Callable[[], float] = time.time,
+        backlog: Backlog | None = None,
     ) -> None:
         tap = Tap() if tap is None else tap
         metrics = Metrics() if metrics is None else metrics
@@ -71,7 +73,15 @@ class Connections:
         self._stun = stun
         self._datagrams = Traffic("udp", receive, tap=tap, metrics=metrics, now=now)
         self._streams = Streams(
-            Traffic("tcp", receive, closed, tap=tap, metrics=metrics, now=now),
+            Traffic(
+                "tcp",
+                receive,
+                closed,
+                tap=tap,
+                metrics=metrics,
+                now=now,
+                backlog=backlog,
+            ),
             limits or StreamLimits(),
             reactor,
             metrics,

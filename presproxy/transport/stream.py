@@ -261,9 +261,12 @@ class StreamConnection(TwistedProtocol):
             self.close(Ending.CROWDED)
 
     def _hand_on(self, messages: list[bytes]) -> None:
+        backlog = self._keeper.traffic.backlog
         if self._waiting:
             self._waiting += messages
-        elif len(messages) <= self._keeper.limits.turn:
+        elif len(messages) <= self._keeper.limits.turn and (
+            backlog is None or backlog.has_room
+        ):
             take, flow = self._keeper.traffic.take, self.flow
             for message in messages:
                 take(message, flow)
@@ -275,12 +278,18 @@ class StreamConnection(TwistedProtocol):
         if self.state is State.CLOSED:
             return
         take, flow = self._keeper.traffic.take, self.flow
+        backlog = self._keeper.traffic.backlog
         for _ in range(min(self._keeper.limits.turn, len(self._waiting))):
+            if backlog is not None and not backlog.has_room:
+                break
             take(self._waiting.popleft(), flow)
         if self._waiting:
             self._reading_is_paused = True
             self.transport.pauseProducing()
-            self._keeper.clock.callLater(0, self._take_turn)
+            if backlog is None:
+                self._keeper.clock.callLater(0, self._take_turn)
+            else:
+                backlog.when_room(self._take_turn)
         elif self._reading_is_paused:
             self._reading_is_paused = False
             self.transport.resumeProducing()

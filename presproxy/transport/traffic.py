@@ -8,6 +8,7 @@ what is above is caught, counted and, within bounds, logged.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from twisted.logger import Logger
 
@@ -23,6 +24,18 @@ Receive = Callable[[bytes, Flow], None]
 Closed = Callable[[Flow], None]
 """Told of a stream that is gone, once, after the last message of it."""
 
+
+class Backlog(Protocol):
+    """What waits for the server, of all transports."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may come; a stream is not read while there is none."""
+
+    def when_room(self, act: Callable[[], None]) -> None:
+        """Call something once there is room."""
+
+
 #: Seconds between two tracebacks in the log.  Chosen: whoever finds a message that makes
 #: us fail can send a thousand of it a second.
 _BETWEEN_TRACEBACKS = 60.0
@@ -33,7 +46,8 @@ class Traffic:
     The messages of one transport, both ways.
 
     ``now`` tells the moment on the wall clock; it is asked only while somebody listens
-    to the tap or something failed.
+    to the tap or something failed.  ``backlog`` says whether streams may be read; None
+    lets them always.
     """
 
     __slots__ = (
@@ -44,6 +58,7 @@ class Traffic:
         "_receive",
         "_tap",
         "_unlogged",
+        "backlog",
         "messages_received",
         "messages_sent",
         "octets_received",
@@ -60,8 +75,10 @@ class Traffic:
         tap: Tap,
         metrics: Metrics,
         now: Callable[[], float],
+        backlog: Backlog | None = None,
     ) -> None:
         self.transport = transport
+        self.backlog = backlog
         self._receive = receive
         self._closed = closed
         self._tap = tap

@@ -265,7 +265,7 @@ class Accepted:
 def accept(house):
     """Make a connection whose socket is a `Wire`."""
 
-    def make(is_accepted=False, **limits) -> Accepted:
+    def make(is_accepted=False, backlog=None, **limits) -> Accepted:
         clock = Clock()
         traffic = Traffic(
             "tcp",
@@ -274,6 +274,7 @@ def accept(house):
             tap=house.tap,
             metrics=house.metrics,
             now=clock.seconds,
+            backlog=backlog,
         )
         streams = Streams(traffic, StreamLimits(**limits), clock, house.metrics)
         streams.start()
