@@ -30,6 +30,7 @@ from presproxy.transaction.client import (
     TransactionUser,
 )
 from presproxy.transaction.matching import key_of, way_back
+from presproxy.transaction.refusal import read_usual, retry_after
 from presproxy.transaction.server import ServerTransaction, ServerTransactions
 from presproxy.transaction.tally import Tally
 from presproxy.transaction.timers import Timers
@@ -37,10 +38,6 @@ from presproxy.transaction.timers import Timers
 #: Shorter datagrams are keep-alives of one kind or another: CRLF CRLF, a NUL, or what a
 #: router's application layer gateway makes of them.
 _SHORTEST = 5
-
-#: Seconds after which someone refused may come again; chosen: above the time in which a
-#: burst of requests is worked off, far below any expiry.
-_RETRY_AFTER = "5"
 
 #: Characters; a longer reason phrase helps nobody.
 _LONGEST_PHRASE = 160
@@ -80,13 +77,16 @@ class TransactionLayer:
         )
         self._measure(metrics)
 
-    def receive(self, data: bytes, flow: Flow, now: float) -> ServerTransaction | None:
+    def receive(
+        self, data: bytes, flow: Flow, now: float, *, is_late: bool = False
+    ) -> ServerTransaction | None:
         """
         Take a whole message that came by ``flow``.
 
         Answers the transaction of a new request.  None is all else: a response, a
         retransmission, an ACK, a keep-alive; or what could not be read or not be taken,
-        and was answered 400 or 503 here if it had a way back.
+        and was answered 400 or 503 here if it had a way back.  With ``is_late`` every
+        new request is answered 503.
         """
         peeked = peek_response(data)
         if peeked is not None:
@@ -105,10 +105,30 @@ class TransactionLayer:
             self._receive_response(message, data, now)
             return None
         try:
-            return self._receive_request(message, data, flow, now)
+            return self._receive_request(message, data, flow, now, is_late)
         except MalformedField as error:
             self._refuse(message, 400, str(error), data, flow)
             return None
+
+    def refuse(self, data: bytes, flow: Flow, now: float) -> bool:
+        """
+        Take a message as `receive` does, but begin nothing: there is no time.
+
+        A new request is answered 503 without a transaction; says whether it was one.  One
+        that came again is still answered as before, or waits for its answer.
+        """
+        usual = read_usual(data)
+        if usual is None or self._servers.find(usual.key) is not None:
+            before = self._tally.refused.value
+            self.receive(data, flow, now, is_late=True)
+            return self._tally.refused.value > before
+        self._tally.refused.value += 1
+        back = usual.way_back(flow, to_source=self._to_source)
+        try:
+            back.send(usual.refusal(flow))
+        except FlowClosed:
+            self._tally.undelivered.value += 1
+        return True
 
     def send(
         self,
@@ -198,7 +218,7 @@ class TransactionLayer:
         )
 
     def _receive_request(
-        self, request: Request, data: bytes, flow: Flow, now: float
+        self, request: Request, data: bytes, flow: Flow, now: float, is_late: bool
     ) -> ServerTransaction | None:
         if request.method == "BENOTIFY":
             # Never answered ([MS-SIP] 3.5), and nobody here has asked to be told by one.
@@ -217,11 +237,11 @@ class TransactionLayer:
             return None
         self._tally.request(request.method)
         back = way_back(request, flow, to_source=self._to_source)
-        if self._servers.is_full:
+        if is_late or self._servers.is_full:
             self._tally.refused.value += 1
-            self._answer_statelessly(
-                request, 503, None, data, back, (("Retry-After", _RETRY_AFTER),)
-            )
+            wait = str(retry_after(crc32(data)))
+            fields = (("Retry-After", wait),)
+            self._answer_statelessly(request, 503, None, data, back, fields)
             return None
         return self._servers.begin(key, request, data, flow, back, now)
 

@@ -26,7 +26,7 @@ from presproxy.sip.message import Request
 from presproxy.sip.tokens import MAGIC_COOKIE
 
 #: Where a Via without a port wants its responses (RFC 3261 §18.2.2).
-_DEFAULT_PORT = 5060
+DEFAULT_PORT = 5060
 
 
 def key_of(request: Request) -> str:
@@ -75,7 +75,7 @@ def way_back(request: Request, flow: Flow, *, to_source: bool = False) -> Flow:
     if asked or via.host.strip("[]") != peer:
         # The zone of a link-local address is ours and nothing to the peer.
         request.stamp(peer.partition("%")[0], port if asked else None)
-    wanted = via.port or _DEFAULT_PORT
+    wanted = via.port or DEFAULT_PORT
     if wanted == port or asked or to_source or flow.reliable or via.branch is None:
         return flow
     return flow.towards((peer, wanted))
