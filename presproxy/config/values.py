@@ -117,6 +117,33 @@ class Limits:
         default=5.0,
         validator=_between(0.1, 30),
     )
+    late: float = option(
+        "Seconds that a request may wait to be read which begins or changes something, "
+        "or only asks; then it is answered 503.",
+        default=0.2,
+        validator=_between(0.01, 30),
+    )
+    late_keeping: float = option(
+        "The same for a refresh or a removal.",
+        default=0.35,
+        validator=_between(0.01, 30),
+    )
+    late_storage: float = option(
+        "Seconds that a write may take before nothing new is begun that needs one.",
+        default=1.0,
+        validator=_between(0.01, 30),
+    )
+    inbox: int = option(
+        "The most messages that wait to be read; datagrams beyond it are lost, and "
+        "connections are not read until there is room.",
+        default=20_000,
+        validator=_many,
+    )
+    inbox_octets: int = option(
+        "The most octets in them.",
+        default=33_554_432,
+        validator=_between(1_048_576, 1_073_741_824),
+    )
 
 
 @attrs.frozen

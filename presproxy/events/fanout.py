@@ -114,6 +114,11 @@ class FanOut:
         """How many slices wait, if they are as large as can be."""
         return sum(-(-each.left // self.size) for each in self._rounds.values())
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether watchers wait for a turn to come."""
+        return self._is_coming
+
     def tell(self, resource: Resource, changed_at: float) -> None:
         """
         Tell the present state to all active watchers who were not told it yet.

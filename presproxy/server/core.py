@@ -75,14 +75,16 @@ class Core:
             lambda: len(self._under_way),
         )
 
-    def receive(self, data: bytes, flow: Flow) -> None:
-        """Take one message from a transport."""
+    def receive(self, data: bytes, flow: Flow, arrived: float | None = None) -> None:
+        """Take one message, which has waited if it did not arrive now."""
+        now = self.ticks()
         try:
-            transaction = self.layer.receive(data, flow, self.ticks())
+            transaction = self.layer.receive(data, flow, now)
         except Exception:
             self._defect("A message could not be taken")
             return
         if transaction is not None:
+            transaction.arrived = now if arrived is None else arrived
             Deferred.fromCoroutine(self._serve(transaction))
 
     def finish(self) -> Deferred[None]:

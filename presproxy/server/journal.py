@@ -67,6 +67,13 @@ class Journal:
             self._waits.append(_Wait(began + self.limit, answer))
         return answer
 
+    def waited(self, now: float) -> float:
+        """Say for how many seconds the oldest commit waits; 0 if none does."""
+        waits = self._waits
+        while waits and waits[0].answer.called:
+            waits.popleft()
+        return now - waits[0].deadline + self.limit if waits else 0.0
+
     def tick(self, now: float) -> None:
         """Let go of those who have waited long enough, or need not any more."""
         waits = self._waits

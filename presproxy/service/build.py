@@ -24,6 +24,7 @@ from presproxy.metrics import Metrics
 from presproxy.model.publication import EntityTag
 from presproxy.model.subscription import Subscription
 from presproxy.notify.sip import SipNotifier
+from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
 from presproxy.server.core import Core, Step
 from presproxy.server.decide import Decider
@@ -32,6 +33,8 @@ from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.house import House
 from presproxy.server.identify import Identifier
+from presproxy.server.inbox import Bounds as InboxBounds
+from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.publish import PublishStep
@@ -160,9 +163,24 @@ def build(
         ticks,
         metrics,
     )
+    inbox = Inbox(
+        core.receive,
+        Admission(
+            layer.refuse,
+            journal.waited,
+            Deadlines(limits.late, limits.late_keeping, limits.late_storage),
+            metrics,
+        ),
+        ticks,
+        lambda act: reactor.callLater(0, act),
+        lambda: fanout.is_under_way,
+        metrics,
+        InboxBounds(limits.inbox, limits.inbox_octets),
+    )
     connections = Connections(
         reactor,
-        core.receive,
+        inbox.take,
+        backlog=inbox,
         tap=tap,
         metrics=metrics,
         limits=StreamLimits(
@@ -195,6 +213,7 @@ def build(
         reactor,
         metrics,
         core,
+        inbox,
         connections,
         journal,
         decider,

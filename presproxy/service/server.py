@@ -25,6 +25,7 @@ from presproxy.metrics import Counter, Metrics
 from presproxy.server.core import Core
 from presproxy.server.decide import Decider
 from presproxy.server.house import House
+from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.service.background import breath, quietly, run, within
 from presproxy.service.restoring import Restoring
@@ -75,6 +76,7 @@ class PresenceServer:
     reactor: Any
     metrics: Metrics
     core: Core
+    inbox: Inbox
     connections: Connections
     journal: Journal
     decider: Decider
@@ -273,6 +275,7 @@ class PresenceServer:
         now = self.core.ticks()
         self.core.layer.tick(now)
         self.journal.tick(now)
+        self.inbox.tick(now)
 
     def _sweep(self) -> None:
         """End what is over, a slice of it now and the rest in turns of its own."""
