@@ -18,6 +18,7 @@ from bench.growth import NotAllCame, measure_growth
 from bench.machine import describe_machine, describe_versions
 from bench.markdown import write_markdown
 from bench.measure import Bench, Cores, Measurement, measure
+from bench.overload import LOADS, measure_overload
 from bench.plot import can_plot, plot
 from bench.restart import measure_restart
 from bench.results import Report, Skipped, summarise
@@ -29,7 +30,7 @@ from bench.soak import soak
 from bench.soak_report import plot_soak, soak_as_json, write_soak
 
 #: What can be asked for beside the scenarios.
-_OTHERS = ("memory", "restart")
+_OTHERS = ("memory", "restart", "overload")
 
 #: Servers that are weighed: one of each, of those that take many users in good time.
 _WEIGHED = ("presproxy", "kamailio-tmpfs")
@@ -48,10 +49,12 @@ class Size:
     rest: float
     publications: int
     subscriptions: int
+    #: Seconds for which more is offered than can be served.
+    storm: float
 
 
-_QUICK = Size(1, 1.0, 0.3, 20_000, 5.0, 500, 5_000)
-_FULL = Size(3, 3.0, 1.0, 100_000, 35.0, 2_000, 10_000)
+_QUICK = Size(1, 1.0, 0.3, 20_000, 5.0, 500, 5_000, 10.0)
+_FULL = Size(3, 3.0, 1.0, 100_000, 35.0, 2_000, 10_000, 120.0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _measure_costs(report, bench, size)
     _measure_others(report, bench, size, names)
     _write(report, asked)
-    return 0 if report.results or report.growth or report.restarts else 1
+    others = report.growth or report.restarts or report.overloads
+    return 0 if report.results or others else 1
 
 
 def _soak(asked: argparse.Namespace, size: Size, machine: Mapping[str, str]) -> int:
@@ -146,6 +150,14 @@ def _measure_others(
             report.restarts[server.name] = measure_restart(
                 server, bench, size.publications, size.subscriptions
             )
+    for server in report.servers:
+        if (names and "overload" not in names) or server.name != "presproxy":
+            continue
+        for load in LOADS:
+            with _noted(report, f"overload, {load}, {server.name}"):
+                report.overloads.append(
+                    measure_overload(server, bench, load, size.storm)
+                )
 
 
 @contextmanager

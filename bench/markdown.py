@@ -15,6 +15,7 @@ def write_markdown(report: Report) -> str:
         _rates(report),
         _growth(report),
         _restarts(report),
+        _overloads(report),
         _faults(report),
         _skipped(report),
         _about(report),
@@ -131,6 +132,54 @@ def _restarts(report: Report) -> Iterator[str]:
                 f"{one.told_again:,}",
             ]
         )
+
+
+def _overloads(report: Report) -> Iterator[str]:
+    if not report.overloads:
+        return
+    yield "## More than can be served"
+    yield ""
+    yield from _head(
+        [
+            "",
+            "can be served",
+            "offered",
+            "served",
+            "of what can be",
+            "503, ms p50 / p99",
+            "served, ms p50 / p99",
+            "NOTIFYs",
+            "memory",
+            "all current after",
+            "wrong",
+        ]
+    )
+    for one in report.overloads:
+        memory = " – ".join(f"{each / 2**20:.0f}" for each in one.memory_range)
+        yield _row(
+            [
+                f"{one.load}, {one.server}, {one.seconds:.0f} s",
+                *(f"{each:,.0f}" for each in (one.peak, one.offered, one.answered)),
+                f"{one.kept:.0%}",
+                _percentiles(one.refusal),
+                _percentiles(one.latency),
+                f"{one.notifies:,.0f}",
+                f"{memory} MB",
+                f"{one.caught_up:.2f} s",
+                _counts(one.faults) or "nothing",
+            ]
+        )
+    yield ""
+    yield (
+        "A second; one core of the server's.  What is served of what can be is told for "
+        "as much of the core, which others may have used, too.  The clock of an operation "
+        "begins when it is due.  Memory is the least and the most of the server's in the "
+        "second half."
+    )
+
+
+def _percentiles(latency: Mapping[str, float]) -> str:
+    return " / ".join(_figure(latency.get(name, 0.0)) for name in ("p50", "p99"))
 
 
 def _faults(report: Report) -> Iterator[str]:

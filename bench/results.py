@@ -11,6 +11,7 @@ import attrs
 
 from bench.growth import Growth
 from bench.measure import Measurement, extras_of, faults_of
+from bench.overload import Overload
 from bench.restart import Restart
 from bench.scenarios import Scenario
 from bench.servers import Server
@@ -60,6 +61,7 @@ class Report:
     results: list[Result] = attrs.field(factory=list)
     growth: dict[str, Growth] = attrs.field(factory=dict)
     restarts: dict[str, Restart] = attrs.field(factory=dict)
+    overloads: list[Overload] = attrs.field(factory=list)
     skipped: list[Skipped] = attrs.field(factory=list)
 
     def result(self, scenario: str, server: str) -> Result | None:
@@ -123,6 +125,7 @@ class Report:
             "restarts": {
                 name: attrs.asdict(one) for name, one in self.restarts.items()
             },
+            "overloads": [attrs.asdict(one) for one in self.overloads],
             "skipped": [attrs.asdict(skipped) for skipped in self.skipped],
         }
 

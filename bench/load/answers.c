@@ -22,6 +22,14 @@ static void finish(struct run *run, int64_t asked_at, bool is_good)
     histogram_add(&run->result.answers, clock_now() - asked_at);
 }
 
+static void note_refusal(struct run *run, int64_t asked_at, int status)
+{
+    if (status != 503)
+        return;
+    run->result.refused++;
+    histogram_add(&run->result.refusals, clock_now() - asked_at);
+}
+
 /* --- Publishing --- */
 
 static void send_publish(struct run *run, enum operation operation, unsigned actor)
@@ -97,6 +105,7 @@ static void publish_answered(struct run *run, struct transaction *transaction,
     if (response->status >= 300) {
         if (response->status == 412)
             presentity->entity_tag[0] = '\0'; /* publishes anew next time */
+        note_refusal(run, presentity->asked_at, response->status);
         end_publish(run, presentity, false);
         return;
     }
@@ -192,6 +201,7 @@ static void subscribe_answered(struct run *run, struct transaction *transaction,
     if (response->status >= 300) {
         if (response->status == 481)
             leave(run, subscription);
+        note_refusal(run, subscription->asked_at, response->status);
         end_subscribe(run, subscription, false);
         return;
     }

@@ -39,6 +39,7 @@ void report_write(FILE *file, const struct run *run)
     } numbers[] = {
         {"operations", result->operations},
         {"failed", result->failed},
+        {"refused", result->refused},
         {"notifies", result->notifies},
         {"retransmissions_sent", run->transactions.sent_again},
         {"retransmissions_received", counters->received_again},
@@ -64,6 +65,7 @@ void report_write(FILE *file, const struct run *run)
 
     fprintf(file, "{\"scenario\": \"%s\", \"transport\": \"%s\", \"seconds\": %.6f, ",
             run->options.scenario, run->house.transport, (double)result->elapsed / 1e9);
+    fprintf(file, "\"caught_up\": %.6f, ", (double)result->caught_up / 1e9);
     fprintf(file, "\"own_cpu\": %.6f, \"own_memory_kb\": %ld, ",
             (double)result->own_cpu / 1e9, usage.ru_maxrss);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -73,6 +75,8 @@ void report_write(FILE *file, const struct run *run)
     write_latency(file, "operation", &result->answers);
     fputs(", ", file);
     write_latency(file, "notify", &result->told);
+    fputs(", ", file);
+    write_latency(file, "refused", &result->refusals);
     fputs("}}\n", file);
     fflush(file);
 }

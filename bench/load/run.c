@@ -107,6 +107,7 @@ static bool start_one(struct run *run, int64_t due)
         return false;
     run->started++;
     run->in_flight++;
+    run->last_start = clock_now();
     if (operation <= ROUND)
         start_publish(run, operation, actor, due);
     else
@@ -248,6 +249,7 @@ void run_drain(struct run *run)
     int64_t end = clock_now() + (int64_t)(run->options.drain * SECOND);
     while (behind(run) > 0 && clock_now() < end)
         turn(run, TICK);
+    run->result.caught_up = clock_now() - run->last_start;
     run_linger(run, clock_now() + LINGER);
     run->counters.wrong_final = behind(run);
 }

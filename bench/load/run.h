@@ -47,12 +47,15 @@ struct phase {
 /* What a measured phase came to. */
 struct result {
     uint64_t operations;
-    uint64_t failed; /* ended without what was asked for */
+    uint64_t failed;  /* ended without what was asked for */
+    uint64_t refused; /* of these, with a 503 */
     uint64_t notifies;
     int64_t elapsed;
     int64_t own_cpu;
+    int64_t caught_up; /* from the last operation's start until all was current */
     struct histogram answers; /* from the moment an operation was due to its end */
-    struct histogram told;    /* from PUBLISH sent to each NOTIFY with its state */
+    struct histogram refusals; /* from the moment one was due to its 503 */
+    struct histogram told;     /* from PUBLISH sent to each NOTIFY with its state */
 };
 
 struct run {
@@ -72,6 +75,7 @@ struct run {
     uint64_t in_flight;
     unsigned cursor[POLL + 1]; /* who acts next, for each operation */
     uint32_t chance;           /* what lives are chosen by */
+    int64_t last_start; /* of an operation */
     int64_t next_tick;
     int64_t next_search; /* for rounds and NOTIFYs that do not end */
 };

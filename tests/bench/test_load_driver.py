@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
+import threading
 from collections import defaultdict
 
 import pytest
@@ -279,6 +280,36 @@ def test_a_challenge_is_answered_and_its_nonce_kept(play):
     assert faults(counted) == {}
     assert counted["statuses"]["401"] == len(counts)
     assert all(given == list(range(1, len(given) + 1)) for given in counts.values())
+
+
+def test_what_is_refused_is_counted_and_timed_by_itself(play):
+    class Busy(Server):
+        def _publish(self, request, body, way):
+            if request["CSeq"] == "2 PUBLISH":
+                again = ["Retry-After: 5"]
+                self._answer(request, way, again, "503 Service Unavailable")
+            else:
+                super()._publish(request, body, way)
+
+    counted = play(Busy(), "publish-modify")
+
+    refused = counted["statuses"]["503"]
+    assert (counted["refused"], counted["failed"]) == (refused, refused)
+    assert counted["latency"]["refused"]["count"] == refused > 0
+    assert counted["latency"]["operation"]["count"] == counted["operations"]
+    assert faults(counted) == {"failed": refused}
+
+
+def test_it_tells_how_long_it_took_until_all_was_current(play):
+    def tell(server, subscriber, state):
+        wait = 0.2 if "state number 3" in state else 0
+        threading.Timer(wait, server.notify, (subscriber, state)).start()
+
+    # A poll, and a PUBLISH of the third state.
+    counted = play(Server(tell), "mixed", "-n", "2", "--drain", "5")
+
+    assert faults(counted) == {}
+    assert 0.2 <= counted["caught_up"] < 5
 
 
 def test_an_open_loop_keeps_its_rate(play):

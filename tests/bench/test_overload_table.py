@@ -1,0 +1,67 @@
+"""What becomes of a storm that was measured."""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+import pytest
+
+from bench.markdown import write_markdown
+from bench.overload import Overload
+from bench.results import Report
+
+STORM = Overload(
+    server="presproxy",
+    load="mixed",
+    seconds=120.0,
+    peak=5000.0,
+    busy=(1.0, 0.9),
+    offered=10_000.0,
+    answered=4500.0,
+    refused=5500.0,
+    notifies=4000.0,
+    latency={"count": 540_000, "p50": 40.0, "p99": 250.0, "max": 260.0},
+    refusal={"count": 660_000, "p50": 210.0, "p99": 240.0, "max": 250.0},
+    notify={"count": 480_000, "p50": 230.0, "p99": 260.0, "max": 270.0},
+    memory=(10 << 20, 20 << 20, 40 << 20, 30 << 20),
+    caught_up=0.25,
+    retransmissions=0,
+    driver=0.9,
+    faults={},
+)
+
+
+@pytest.fixture
+def report():
+    return Report(
+        machine={},
+        versions={},
+        settings={},
+        servers=[],
+        scenarios=[],
+        overloads=[STORM],
+    )
+
+
+def test_it_has_a_row_of_its_own(report):
+    text = write_markdown(report)
+
+    assert (
+        "| mixed, presproxy, 120 s | 5,000 | 10,000 | 4,500 | 100% | 210 / 240 |"
+        in text
+    )
+    assert "| 30 – 40 MB | 0.25 s | nothing |" in text
+
+
+def test_what_went_wrong_is_named(report):
+    report.overloads = [attrs.evolve(STORM, faults={"stale": 3})]
+
+    assert "| stale 3 |" in write_markdown(report)
+
+
+def test_all_of_it_is_in_the_json(report):
+    (found,) = json.loads(json.dumps(report.as_json()))["overloads"]
+
+    assert found["answered"] == 4500.0
+    assert found["memory"] == [10 << 20, 20 << 20, 40 << 20, 30 << 20]
