@@ -61,18 +61,18 @@ Contacts = Literal["address", "published", "none"]
 
 @attrs.define(unsafe_hash=True)
 class PresenceDocument:
-    """
-    What one document says: all in it, in the order of places.
-
-    ``is_plain`` tells that it can be shown as it is: no id is in it twice, no note and no
-    element of another namespace, and it has one person at most.
-    """
+    """What one document says: all in it, in the order of places."""
 
     pieces: Sequence[Piece] = ()
-    is_plain: bool = attrs.field(init=False, eq=False)
 
-    @is_plain.default
-    def _is_plain(self) -> bool:
+    @property
+    def is_plain(self) -> bool:
+        """
+        Whether it can be shown as it is.
+
+        No id is in it twice, no note and no element of another namespace, and it has one
+        person at most.
+        """
         pieces = self.pieces
         if len({piece.key for piece in pieces}) < len(pieces):
             return False

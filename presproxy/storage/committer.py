@@ -22,7 +22,7 @@ import attrs
 from twisted.internet.defer import Deferred, fail, succeed
 
 from presproxy.errors import StorageUnavailable
-from presproxy.model.record import Change
+from presproxy.model.record import Change, Put
 from presproxy.storage.haste import Haste
 
 T = TypeVar("T")
@@ -99,12 +99,18 @@ class GroupCommitter:
     _errands: deque[_Errand[Any]] = attrs.field(factory=deque, init=False)
     _changes: int = attrs.field(default=0, init=False)
     _bytes: int = attrs.field(default=0, init=False)
-    _bell: threading.Condition = attrs.field(factory=threading.Condition, init=False)
+    #: Held by whoever looks at the calls, the errands and their numbers.
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
+    _bell: threading.Condition = attrs.field(init=False)
     _is_handing_over: bool = attrs.field(default=False, init=False)
     _is_idle: bool = attrs.field(default=False, init=False)
     _haste: Haste = attrs.field(factory=Haste, init=False)
     _thread: threading.Thread | None = attrs.field(default=None, init=False)
     _ended: Deferred[None] | None = attrs.field(default=None, init=False)
+
+    @_bell.default
+    def _make_bell(self) -> threading.Condition:
+        return threading.Condition(self._lock)
 
     def start(self) -> None:
         """Begin the thread.  It does not keep the process alive."""
@@ -132,11 +138,14 @@ class GroupCommitter:
         """
         if not changes:
             return succeed(None)
-        size = sum(len(getattr(change, "payload", b"")) for change in changes)
-        with self._bell:
+        size = 0
+        for change in changes:
+            if isinstance(change, Put):
+                size += len(change.payload)
+        call = _Call(changes, size)
+        with self._lock:
             refusal = self._refusal(len(changes), size)
             if refusal is None:
-                call = _Call(changes, size)
                 self._calls.append(call)
                 self._changes += len(changes)
                 self._bytes += size
@@ -152,7 +161,7 @@ class GroupCommitter:
         if len(self._errands) >= self.waiting:
             return fail(StorageUnavailable(f"{self.waiting} readers wait"))
         errand = _Errand(lambda: function(*arguments))
-        with self._bell:
+        with self._lock:
             self._errands.append(errand)
             self._ring()
         return errand.answer
@@ -179,13 +188,13 @@ class GroupCommitter:
 
     def _hand_over(self) -> None:
         self._is_handing_over = False
-        with self._bell:
+        with self._lock:
             # A thread that ends has taken them already, and would not rest again.
             if self._calls:
                 self._ring()
 
     def _wake(self) -> None:
-        with self._bell:
+        with self._lock:
             self._ring()
 
     def _ring(self) -> None:
@@ -227,7 +236,7 @@ class GroupCommitter:
         """Take the calls of the next write, without those nobody waits for."""
         calls: list[_Call] = []
         changes = 0
-        with self._bell:
+        with self._lock:
             while self._calls and changes < self.batch:
                 call = self._calls.popleft()
                 self._changes -= len(call.changes)
