@@ -168,13 +168,23 @@ def _converter() -> BaseConverter:
     return converter
 
 
-def _text(value: Any, _: Any) -> str:
+# A hook holds for the types derived from its own, and an enumeration may be of words or
+# of numbers.
+
+
+def _text(value: Any, wanted: Any) -> str:
+    if _is_enum(wanted):
+        chosen: str = _one_of_enum(value, wanted)
+        return chosen
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")
     return value
 
 
-def _whole_number(value: Any, _: Any) -> int:
+def _whole_number(value: Any, wanted: Any) -> int:
+    if _is_enum(wanted):
+        number: int = _one_of_enum(value, wanted)
+        return number
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -27,6 +27,14 @@ class Algorithm(enum.Enum):
     SHA_256 = "SHA-256"
 
 
+class Word(enum.StrEnum):
+    ONE = "one"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
 Strangers = Literal["allow", "block"]
 
 
@@ -71,6 +79,8 @@ def test_a_class_without_fields_has_no_options():
         ("a,b", frozenset[str], {"a", "b"}),
         ("MD5,SHA-256", Sequence[Algorithm], (Algorithm.MD5, Algorithm.SHA_256)),
         ("sha-256", Algorithm, Algorithm.SHA_256),
+        ("One", Word, Word.ONE),
+        ("1", Number, Number.ONE),
         ("block", Strangers, "block"),
         ("x", str | None, "x"),
         ("5", int | None, 5),
@@ -101,6 +111,7 @@ def test_a_value_becomes_what_the_annotation_says(value, wanted, made):
         (5, Path, "5 is not a path"),
         ("", Path, "'' is not a path"),
         ("SHA-1", Algorithm, "'SHA-1' is none of MD5, SHA-256"),
+        ("two", Word, "'two' is none of one"),
         ("maybe", Strangers, "'maybe' is none of allow, block"),
         ("1,x", Sequence[int], "'x' is not a whole number"),
         (5, Sequence[int], "5 is not list of whole number, separated by commas"),
