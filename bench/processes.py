@@ -94,6 +94,12 @@ def memory_of(pid: int) -> int:
     return sum(_share_of(one) for one in tree(pid))
 
 
+def resident(pid: int) -> int:
+    """Give the octets of one process that are in memory; quick, where `memory_of` is not."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def _share_of(pid: int) -> int:
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()

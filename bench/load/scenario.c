@@ -13,6 +13,7 @@ static const struct scenario SCENARIOS[] = {
     {"poll", STATES, {POLL}, 1},
     {"resubscribe", WATCHERS, {RESUBSCRIBE}, 1},
     {"fanout", TOLD, {ROUND}, 1},
+    {"changes", TOLD, {MODIFY}, 1},
     /* Polling clients ask more often than phones refresh, and those more often than
      * people change their state.  Chosen, not counted anywhere. */
     {"mixed",
