@@ -11,6 +11,9 @@ from presproxy.model.subscription import Reason, State, Subscription
 from presproxy.notify.route import SipRoute
 from presproxy.sip.message import MalformedMessage, parse_message
 
+# To look these up in their enumeration takes ten times as long before Python 3.12.
+_ACTIVE, _TERMINATED = State.ACTIVE, State.TERMINATED
+
 _SECONDS = re.compile(r"\s*(\d{1,10})")
 
 
@@ -67,13 +70,12 @@ def _written(body: Body | NumberedBody, data: bytes) -> bytes:
 
 def state_of(subscription: Subscription, wall: float) -> bytes:
     """Write Subscription-State (RFC 6665 §8.2.3)."""
-    if subscription.state is State.TERMINATED:
+    state = subscription.state
+    if state is _TERMINATED:
         reason = subscription.reason or Reason.TIMEOUT
         return b"terminated;reason=%b" % reason.value.encode()
     left = max(1, int(subscription.expires_at - wall + 0.5))
-    if subscription.state is State.ACTIVE:
-        return b"active;expires=%d" % left
-    return b"pending;expires=%d" % left
+    return b"%b;expires=%d" % (b"active" if state is _ACTIVE else b"pending", left)
 
 
 def retry_after(data: bytes) -> float | None:

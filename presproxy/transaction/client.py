@@ -194,6 +194,8 @@ class ClientTransactions:
         else:
             do = transaction.happen(_FINAL)
             del self._waiting[key]
+            # It stays in the queue until its delay is over, and its message need not.
+            transaction.data = b""
         if do is _TELL:
             try:
                 transaction.user.answered(status, data, now)
