@@ -35,6 +35,9 @@ class Overload:
     """
     A server with ``offered`` operations a second, of which ``peak`` can be served.
 
+    ``offered`` is what the load really began, and less than it should where the load had
+    too little of its own core; latencies are worth nothing then.
+
     ``busy`` is the part of the time in which it had the core, at the peak and in the
     storm: less than all of it is what something else on the machine took.  ``answered`` and ``refused`` are per second.  ``refusal`` and ``latency`` are the
     milliseconds of a 503 and of what was served.  ``memory`` are the octets of the
@@ -93,7 +96,7 @@ def measure_overload(
         seconds,
         peak,
         (at_peak, in_storm),
-        offered,
+        (counted["operations"] + counted["failed"]) / elapsed,
         counted["operations"] / elapsed,
         counted["refused"] / elapsed,
         counted["notifies"] / elapsed,

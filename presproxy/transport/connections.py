@@ -31,7 +31,7 @@ from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.stream import StreamLimits
 from presproxy.transport.streams import Streams
 from presproxy.transport.traffic import Backlog, Closed, Receive, Traffic
-from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
+from presproxy.transport.udp import LARGEST_DATAGRAM, MOST_AT_ONCE, UdpTransport
 from presproxy.transport.where import Where
 
 
@@ -182,6 +182,7 @@ class Connections:
         port = self._reactor.adoptDatagramPort(
             bound.fileno(), bound.family, transport, maxPacketSize=LARGEST_DATAGRAM
         )
+        port.maxThroughput = MOST_AT_ONCE
         self._udp_ports.append(port)
         self._udp.append(transport)
 

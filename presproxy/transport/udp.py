@@ -22,6 +22,11 @@ from presproxy.transport.traffic import Traffic
 #: The most a datagram can hold; Twisted cuts it to 8,192 octets when not told.
 LARGEST_DATAGRAM = 65535
 
+#: Octets read in one turn of the reactor; Twisted takes a quarter of it.  A thousand
+#: requests are some five milliseconds of reading, and what is more than can be served is
+#: to be seen soon, not to grow old in the system's buffer.
+MOST_AT_ONCE = 1024 * 1024
+
 #: What is longer may be fragmented on the way, and some phones lose what is: octets of
 #: the MTU of Ethernet less what tunnels take (RFC 3261 §18.1.1).
 _UNFRAGMENTED = 1300

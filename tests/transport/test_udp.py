@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
 
 from presproxy.errors import PresproxyError
 from presproxy.transport.where import Where
@@ -145,6 +147,25 @@ async def test_a_datagram_of_the_largest_size_comes_whole(
     data, _ = await house.received.get()
 
     assert data == largest
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_came_meanwhile_is_read_in_one_turn(
+    house, open_house, datagram_peer
+):
+    [where] = await open_house().listen(Where("udp", 0, "127.0.0.1"))
+    peer = datagram_peer("127.0.0.1")
+
+    for number in range(600):
+        peer.send(b"message %03d" % number + b"x" * 1000, where)
+    await deferLater(reactor, 0)
+    at_once = len(house.messages)
+    peer.send(b"the last", where)
+    while not house.messages or house.messages[-1] != b"the last":
+        await deferLater(reactor, 0)
+
+    # As many as the system held.
+    assert at_once == len(house.messages) - 1 > 0
 
 
 @pytest_twisted.ensureDeferred
