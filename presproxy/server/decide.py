@@ -25,6 +25,10 @@ from presproxy.sip.uri import AddressOfRecord
 
 _log = Logger()
 
+# To look these up in their enumerations takes ten times as long before Python 3.12.
+_BLOCK, _CONFIRM = Handling.BLOCK, Handling.CONFIRM
+_PENDING, _ACTIVE = State.PENDING, State.ACTIVE
+
 #: What nobody has an opinion about waits for the presentity.
 _NOBODY = Decision(Handling.CONFIRM, "no contact ACL has an opinion")
 
@@ -234,9 +238,9 @@ def obey(subscription: Subscription, decision: Decision) -> None:
 
     Raises `AccessDenied` where a SUBSCRIBE is answered 403.
     """
-    if decision.handling is Handling.BLOCK:
+    handling = decision.handling
+    if handling is _BLOCK:
         raise AccessDenied(decision.rule)
-    is_pending = decision.handling is Handling.CONFIRM
     subscription.rule = decision.rule
-    subscription.state = State.PENDING if is_pending else State.ACTIVE
+    subscription.state = _PENDING if handling is _CONFIRM else _ACTIVE
     subscription.view = view_of(decision)
