@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -244,4 +245,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # So that servers are ended by a kill of ours as well as by an interrupt.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

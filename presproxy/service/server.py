@@ -93,7 +93,8 @@ class PresenceServer:
     is_ready: bool = attrs.field(default=False, init=False)
     #: What was started, and how it is stopped.
     _started: list[tuple[str, Stop]] = attrs.field(factory=list, init=False)
-    #: The next slice of a sweep that is under way.
+    #: The next slice of a turn of the timers that is under way, and of a sweep.
+    _rest_of_turn: IDelayedCall | None = attrs.field(default=None, init=False)
     _rest_of_sweep: IDelayedCall | None = attrs.field(default=None, init=False)
     _defects: Counter = attrs.field(init=False)
 
@@ -256,8 +257,9 @@ class PresenceServer:
         async def stop() -> None:
             for loop in loops:
                 loop.stop()
-            if self._rest_of_sweep is not None and self._rest_of_sweep.active():
-                self._rest_of_sweep.cancel()
+            for rest in (self._rest_of_turn, self._rest_of_sweep):
+                if rest is not None and rest.active():
+                    rest.cancel()
 
         self._started.append(("timers", stop))
 
@@ -272,10 +274,16 @@ class PresenceServer:
                 _log.failure("A timer failed (defect {count})", count=count)
 
     def _turn(self) -> None:
+        if self._rest_of_turn is None or not self._rest_of_turn.active():
+            self._tick()
         now = self.core.ticks()
-        self.core.layer.tick(now)
         self.journal.tick(now)
         self.inbox.tick(now)
+
+    def _tick(self) -> None:
+        """Turn the timers of transactions, a slice of them now as in `_sweep`."""
+        if self.core.layer.tick(self.core.ticks()):
+            self._rest_of_turn = self.reactor.callLater(0, self._guarded, self._tick)
 
     def _sweep(self) -> None:
         """End what is over, a slice of it now and the rest in turns of its own."""

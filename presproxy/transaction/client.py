@@ -21,6 +21,10 @@ from presproxy.transaction.timers import DelayQueue, Timers
 
 _log = Logger()
 
+#: Requests that are sent again, or given up, in one turn.  To send one costs 5 µs, and to
+#: end what it was for perhaps 100.
+_IN_ONE_TURN = 100
+
 
 class TransactionUser(Protocol):
     """Who sent a request and waits for its answer."""
@@ -90,7 +94,8 @@ _TABLE: dict[tuple[State, Happening], tuple[State, Do]] = {
 
 
 # To look these up in their enumerations takes ten times as long before Python 3.12.
-_TRYING, _FINAL, _TELL = State.TRYING, Happening.FINAL, Do.TELL
+_TRYING, _TERMINATED = State.TRYING, State.TERMINATED
+_FINAL, _TELL = Happening.FINAL, Do.TELL
 
 
 class ClientTransaction:
@@ -130,7 +135,7 @@ class ClientTransaction:
     @property
     def is_alive(self) -> bool:
         """Whether a response is still waited for."""
-        return self.state is not State.TERMINATED
+        return self.state is not _TERMINATED
 
 
 class ClientTransactions:
@@ -207,14 +212,19 @@ class ClientTransactions:
         transaction.happen(Happening.ABANDONED)
         self._waiting.pop(transaction.key, None)
 
-    def tick(self, now: float) -> None:
-        """Do what is due: send again, or give up."""
+    def tick(self, now: float) -> bool:
+        """Do what is due: send again, or give up.  Say whether some of it is left."""
         unsent, self._unsent = self._unsent, []
         for transaction, why in unsent:
             self._fail(transaction, Happening.UNSENT, why, now)
-        for transaction in self._queue.tick(now):
+        left = _IN_ONE_TURN
+        for transaction in self._queue.due(now):
             if transaction.is_alive:
                 self._wake(transaction, now)
+                left -= 1
+                if not left:
+                    return True
+        return False
 
     def _wake(self, transaction: ClientTransaction, now: float) -> None:
         timers = self._timers

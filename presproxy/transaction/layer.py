@@ -154,14 +154,16 @@ class TransactionLayer:
         """Wait no longer for a response; the transaction user hears nothing more."""
         self._clients.abandon(transaction)
 
-    def tick(self, now: float) -> None:
+    def tick(self, now: float) -> bool:
         """
-        Do what is due by ``now``.
+        Do what is due by ``now``, and say whether some of it is left.
 
-        To be called every 50 ms: timers of half a second need no finer.
+        To be called every 50 ms: timers of half a second need no finer.  What is left is
+        for the next turn, so that a thousand watchers who do not answer keep nobody
+        waiting who does.
         """
-        self._clients.tick(now)
         self._servers.tick(now)
+        return self._clients.tick(now)
 
     @property
     def clients(self) -> int:

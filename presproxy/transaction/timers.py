@@ -7,6 +7,7 @@ Nothing here reads a clock: a moment is handed in, and what is due is handed out
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 import attrs
@@ -70,11 +71,17 @@ class DelayQueue(Generic[T]):
 
     def tick(self, now: float) -> list[T]:
         """Take out what is due at ``now``."""
-        due: list[T] = []
-        for waiting in self._waiting.values():
+        return list(self.due(now))
+
+    def due(self, now: float) -> Iterator[T]:
+        """
+        Take out what is due at ``now`` one by one; what is not asked for stays.
+
+        More may be put in meanwhile.
+        """
+        for waiting in tuple(self._waiting.values()):
             while waiting and waiting[0][0] <= now:
-                due.append(waiting.popleft()[1])
-        return due
+                yield waiting.popleft()[1]
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))

@@ -154,6 +154,21 @@ def test_a_watcher_who_never_answers_is_sent_one_at_a_time_and_is_gone_at_last(s
     assert len(storm.desk.kept("subscription")) == 1
 
 
+def test_all_who_never_answer_are_sent_to_again_and_are_gone_at_last(storm):
+    for _ in range(250):
+        storm.silent.add(storm.subscribe("p0"))
+    storm.settle()
+
+    storm.desk.sleep(0.6)
+    storm.settle()
+    again = {len(notes) for notes in storm.seen.values()}
+    storm.desk.sleep(32)
+
+    assert again == {2}
+    assert (storm.desk.subscriptions, storm.desk.kept("subscription")) == ((), [])
+    assert storm.desk.defects == 0
+
+
 @pytest.mark.parametrize("fields", [{}, WANTED], ids=["NOTIFY", "BENOTIFY"])
 def test_watchers_behind_a_stream_that_nobody_reads_are_told_the_last_alone(
     storm, fields

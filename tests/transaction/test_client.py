@@ -238,6 +238,29 @@ def test_an_answered_request_is_let_go_of_after_its_first_interval(
     assert len(layer._clients._queue) == 0
 
 
+def test_many_that_are_due_at_once_have_their_turns_one_after_the_other(
+    layer, flow, user
+):
+    for number in range(250):
+        layer.send("NOTIFY", NOTIFY, f"z9hG4bKn{number}", flow, user, 0.0)
+    flow.sent.clear()
+
+    turns = []
+    for _ in range(4):
+        is_left = layer.tick(0.5)
+        turns.append((is_left, len(flow.sent)))
+
+    assert turns == [(True, 100), (True, 200), (False, 250), (False, 250)]
+
+
+def test_what_was_answered_keeps_no_message(layer, flow, user):
+    sent = layer.send("NOTIFY", NOTIFY, "z9hG4bKn1", flow, user, 0.0)
+    before = sent.data
+    layer.receive(response(), flow, 0.1)
+
+    assert (before, sent.data) == (NOTIFY, b"")
+
+
 class TestAUserWhoFails:
     class Failing:
         def answered(self, status, data, now):
