@@ -4,8 +4,9 @@ Where messages wait for their turn.
 While there is time, a message passes through and nothing is kept of it.  When more has
 come than could be done in one turn of the reactor, the rest is taken out of the system's
 buffers all the same, with the moment it came: nobody can say how long a datagram has
-waited in there.  From then on what is most worth it is done first, and what has waited
-too long is refused, until nothing waits any more.
+waited in there.  From then on what is most worth it is done first, until nothing waits
+any more.  What has waited too long is refused, once that has gone on for a while: after
+a pause that was not the messages' fault, what waits is done sooner than it is refused.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ from presproxy.sip.flow import Flow
 #: Chosen: in 10 ms a fast sender fills a tenth of the 4 MB asked of the system.
 SLICE = 0.01
 _REFUSING = 0.5
+
+#: Seconds for which messages have been found to wait too long before one is refused.
+#: Chosen: some turns, in which what a pause has left is worked off; and with the longest
+#: patience still within the half second after which a request is sent again.
+_PAUSE = 0.1
 
 _CLOSED = float("-inf")
 
@@ -67,8 +73,10 @@ class Inbox:
     _lanes: list[deque[_Waiting]] = attrs.field(init=False)
     _count: int = attrs.field(default=0, init=False)
     _octets: int = attrs.field(default=0, init=False)
-    #: Until when messages pass through.
+    #: Until when messages pass through, in this turn.
     _open_until: float = attrs.field(default=_CLOSED, init=False)
+    #: Since when messages have been found to wait too long, as long as any wait.
+    _late_since: float | None = attrs.field(default=None, init=False)
     _is_coming: bool = attrs.field(default=False, init=False)
     _room_wanted: deque[Callable[[], None]] = attrs.field(factory=deque, init=False)
     _waited: Histogram = attrs.field(init=False)
@@ -95,8 +103,13 @@ class Inbox:
         now = self.ticks()
         if now < self._open_until:
             self.receive(data, flow, now)
-        else:
+        elif self._is_coming or not self.admission.is_open:
             self._keep(data, flow, now)
+        else:
+            # The first of this turn.
+            self._come()
+            self._open_until = now + self._slice()
+            self.receive(data, flow, now)
 
     def tick(self, now: float) -> None:
         """Look around; to be called every 50 ms."""
@@ -145,23 +158,34 @@ class Inbox:
     def _work(self) -> None:
         """Do what there is time for in one turn."""
         self._is_coming = False
-        began = self.ticks()
-        until = began + (SLICE / 2 if self.is_telling() else SLICE)
+        self._open_until = _CLOSED
+        if not (self._count or self._room_wanted):
+            return
+        began, slice_ = self.ticks(), self._slice()
         try:
-            self._refuse_late(began, began + _REFUSING * (until - began))
-            self._serve(until)
+            self._refuse_late(began, began + _REFUSING * slice_)
+            self._serve(began + slice_)
             self._make_room()
         finally:
             if self._count or self._room_wanted:
                 self._come()
-            elif self.admission.is_open:
-                self._open_until = until
+            if not self._count:
+                self._late_since = None
+
+    def _slice(self) -> float:
+        return SLICE / 2 if self.is_telling() else SLICE
 
     def _refuse_late(self, now: float, until: float) -> None:
-        """Refuse what has waited too long."""
-        refuse = self.admission.refuse
+        """Refuse what has waited too long, and what is not to begin at all."""
+        refuse, patience = self.admission.refuse, self.admission.patience
         for lane, waiting in enumerate(self._lanes):
-            came_by = now - self.admission.patience[lane]
+            came_by = now - patience[lane]
+            if not (waiting and waiting[0][0] < came_by):
+                continue
+            if self._late_since is None:
+                self._late_since = now
+            if patience[lane] >= 0 and now < self._late_since + _PAUSE:
+                continue
             while waiting and waiting[0][0] < came_by and now < until:
                 _, data, flow = self._pop(waiting)
                 refuse(Lane(lane), data, flow, now)
