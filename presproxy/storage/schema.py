@@ -44,6 +44,12 @@ PRAGMA user_version = {VERSION};
 COMMIT;
 """
 
+#: Octets.  Each record that is changed writes a page to the journal, and most of a page
+#: of SQLite's usual 4,096 is other records: with 2,048 the system's part of a change of
+#: one of 1,000 records is 5 instead of 10 µs (700 octets each, in batches of 32).  With
+#: 1,024 it is no less, and more of a document lies outside of its page.
+PAGE_SIZE = 2048
+
 #: STRICT came with this one.
 _OLDEST_ENGINE = (3, 37, 0)
 
@@ -65,6 +71,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             f"{version}, this one knows {VERSION}"
         )
     if version == 0:
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.executescript(_TABLES)
 
 

@@ -17,7 +17,7 @@ from presproxy.errors import Conflict, StorageUnavailable
 from presproxy.model.record import NEVER, Delete, Put
 from presproxy.storage.database import _PAGE, Database, Walk
 from presproxy.storage.file import DatabaseFile
-from presproxy.storage.schema import APPLICATION, VERSION
+from presproxy.storage.schema import APPLICATION, PAGE_SIZE, VERSION
 
 ALICE = "sip:alice@example.test"
 NOW = 1_700_000_000.0
@@ -95,6 +95,11 @@ class TestTheFile:
             (version,) = other.execute("PRAGMA user_version").fetchone()
 
         assert (application, version) == (APPLICATION, VERSION)
+
+    def test_its_pages_hold_little_beside_a_record(self, database: Database) -> None:
+        (size,) = held(database).execute("PRAGMA page_size").fetchone()
+
+        assert size == PAGE_SIZE
 
     def test_an_empty_file_is_taken(self, path: Path) -> None:
         path.touch()
