@@ -13,55 +13,31 @@ from pathlib import Path
 
 import attrs
 
+from bench.checks import CHECKS
 from bench.driver import DriverFailed, build
-from bench.growth import NotAllCame, measure_growth
+from bench.growth import NotAllCame
 from bench.machine import describe_machine, describe_versions
 from bench.markdown import write_markdown
 from bench.measure import Bench, Cores, Measurement, measure
-from bench.overload import LOADS, measure_overload
 from bench.plot import can_plot, plot
-from bench.restart import measure_restart
 from bench.results import Report, Skipped, summarise
 from bench.scenarios import QUICK as QUICK_SCENARIOS
 from bench.scenarios import SCENARIOS
 from bench.servers import QUICK as QUICK_SERVERS
 from bench.servers import SERVERS, DidNotStart, Server
+from bench.size import FULL, QUICK, Size
 from bench.soak import soak
 from bench.soak_report import plot_soak, soak_as_json, write_soak
 
-#: What can be asked for beside the scenarios.
-_OTHERS = ("memory", "restart", "overload")
-
-#: Servers that are weighed: one of each, of those that take many users in good time.
-_WEIGHED = ("presproxy", "kamailio-tmpfs")
-
-
-@attrs.frozen
-class Size:
-    """How much is measured."""
-
-    runs: int
-    seconds: float
-    warmup: float
-    #: Of publications and subscriptions, for their memory.
-    grown: int
-    #: Seconds until transactions over UDP are forgotten: RFC 3261's Timer J is 32.
-    rest: float
-    publications: int
-    subscriptions: int
-    #: Seconds for which more is offered than can be served.
-    storm: float
-
-
-_QUICK = Size(1, 1.0, 0.3, 20_000, 5.0, 500, 5_000, 10.0)
-_FULL = Size(3, 3.0, 1.0, 100_000, 35.0, 2_000, 10_000, 120.0)
+#: What can be asked for.
+_ALL = (*(one.name for one in SCENARIOS), *(one.name for one in CHECKS))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for; the status is 1 when nothing could be."""
     asked = parser().parse_args(arguments)
     size = _size_of(asked)
-    names = asked.only or ([one.name for one in QUICK_SCENARIOS] if asked.quick else [])
+    names = asked.only or _names_of(asked.quick)
     peers = asked.peers or (list(QUICK_SERVERS) if asked.quick else [])
     machine = describe_machine()
     if asked.soak:
@@ -75,15 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "cores": f"server {asked.cores[0]}, load {asked.cores[1]}",
         },
         present,
-        [one for one in SCENARIOS if not names or one.name in names],
+        [one for one in SCENARIOS if one.name in names],
         skipped=skipped,
     )
     bench = Bench(build(), Cores(*asked.cores), size.seconds, size.warmup)
     _measure_costs(report, bench, size)
-    _measure_others(report, bench, size, names)
+    _measure_checks(report, bench, size, names)
     _write(report, asked)
-    others = report.growth or report.restarts or report.overloads
-    return 0 if report.results or others else 1
+    return 0 if report.results or any(report.checked.values()) else 1
 
 
 def _soak(asked: argparse.Namespace, size: Size, machine: Mapping[str, str]) -> int:
@@ -116,7 +91,7 @@ def _measure_costs(report: Report, bench: Bench, size: Size) -> None:
         for scenario in report.scenarios:
             for server in report.servers:
                 cell = (scenario.name, server.name)
-                if cell in broken:
+                if cell in broken or not scenario.is_for(server):
                     continue
                 _say(f"run {number + 1} of {size.runs}: {scenario.name}, {server.name}")
                 try:
@@ -133,31 +108,18 @@ def _measure_costs(report: Report, bench: Bench, size: Size) -> None:
                 report.results.append(summarise(scenario, server, found))
 
 
-def _measure_others(
+def _measure_checks(
     report: Report, bench: Bench, size: Size, names: Sequence[str]
 ) -> None:
-    for server in report.servers:
-        if (names and "memory" not in names) or server.name not in _WEIGHED:
+    """Do all checks that were asked for, with the servers they are for."""
+    for check in CHECKS:
+        if check.name not in names:
             continue
-        with _noted(report, f"memory, {server.name}"):
-            report.growth[server.name] = measure_growth(
-                server, bench, size.grown, size.rest
-            )
-    for server in report.servers:
-        if (names and "restart" not in names) or not server.durable:
-            continue
-        with _noted(report, f"restart, {server.name}"):
-            report.restarts[server.name] = measure_restart(
-                server, bench, size.publications, size.subscriptions
-            )
-    for server in report.servers:
-        if (names and "overload" not in names) or server.name != "presproxy":
-            continue
-        for load in LOADS:
-            with _noted(report, f"overload, {load}, {server.name}"):
-                report.overloads.append(
-                    measure_overload(server, bench, load, size.storm)
-                )
+        found = report.checked[check] = {}
+        for server in report.servers:
+            if server.name in check.servers:
+                with _noted(report, f"{check.name}, {server.name}"):
+                    found[server.name] = check.measure(server, bench, size)
 
 
 @contextmanager
@@ -196,8 +158,16 @@ def _write(report: Report, asked: argparse.Namespace) -> None:
         _say("no picture: matplotlib is not installed")
 
 
+def _names_of(is_quick: bool) -> Sequence[str]:
+    """Give what is measured when nothing is asked for by its name."""
+    if not is_quick:
+        return _ALL
+    checks = [one.name for one in CHECKS if one.is_quick]
+    return [*(one.name for one in QUICK_SCENARIOS), *checks]
+
+
 def _size_of(asked: argparse.Namespace) -> Size:
-    size = _QUICK if asked.quick else _FULL
+    size = QUICK if asked.quick else FULL
     names = ("runs", "seconds", "publications", "subscriptions")
     given = {name: getattr(asked, name) for name in names}
     return attrs.evolve(size, **{name: value for name, value in given.items() if value})
@@ -238,7 +208,6 @@ def parser() -> argparse.ArgumentParser:
     """Give what reads the command line."""
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
     add = parser.add_argument
-    scenarios = [scenario.name for scenario in SCENARIOS]
     add(
         "--quick",
         action="store_true",
@@ -246,8 +215,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--only",
-        type=_names([*scenarios, *_OTHERS]),
-        help=", ".join([*scenarios, *_OTHERS]),
+        type=_names(_ALL),
+        help=", ".join(_ALL),
     )
     servers = [server.name for server in SERVERS]
     add("--peers", type=_names(servers), help=", ".join(servers))

@@ -68,6 +68,9 @@ class Server:
         self._socket.bind((LOOPBACK, 0))
         self._socket.settimeout(_TICK)
         self.told = 0
+        #: What watchers are told by, and the responses that came to it.
+        self.method = "NOTIFY"
+        self.answered = 0
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve)
 
@@ -97,12 +100,12 @@ class Server:
         cseq = subscriber.cseq if cseq is None else cseq
         self._send(
             [
-                f"NOTIFY {subscriber.target} SIP/2.0",
+                f"{self.method} {subscriber.target} SIP/2.0",
                 f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bK{cseq}{branch}",
                 f"From: {subscriber.ours}",
                 f"To: {subscriber.theirs}",
                 f"Call-ID: {call_id or subscriber.call_id}",
-                f"CSeq: {cseq} NOTIFY",
+                f"CSeq: {cseq} {self.method}",
                 "Event: presence",
                 f"Subscription-State: {said}",
             ],
@@ -129,6 +132,7 @@ class Server:
         head, _, body = data.decode().partition("\r\n\r\n")
         first, *lines = head.split("\r\n")
         if first.startswith("SIP/2.0"):
+            self.answered += 1
             return
         request = dict(line.split(": ", 1) for line in lines)
         request["method"], request["uri"], _ = first.split(" ")

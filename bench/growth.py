@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 
+from bench.check import Check, Promise
 from bench.driver import Run
 from bench.measure import Bench, fresh
 from bench.processes import memory_of
 from bench.servers.server import Server, Wanted
+from bench.size import Size
 
 #: Users that subscriptions are spread over.
 _PRESENTITIES = 1000
@@ -103,3 +106,36 @@ def _subscribe(count: int) -> list[str]:
 
 def _people(watchers: int) -> list[str]:
     return ["--presentities", str(_PRESENTITIES), "--watchers", str(watchers)]
+
+
+# -- In the report ---------------------------------------------------------------------
+
+
+def _measure(server: Server, bench: Bench, size: Size) -> Growth:
+    return measure_growth(server, bench, size.grown, size.rest)
+
+
+def _rows(grown: Growth) -> Iterator[list[str]]:
+    weights = (grown.publication, grown.subscription)
+    yield [
+        f"{grown.idle / 2**20:.0f} MB",
+        *(f"{weight.memory:,.0f} / {weight.files:,.0f}" for weight in weights),
+        f"{grown.count:,}",
+    ]
+
+
+def _promises(grown: Growth) -> Iterator[Promise]:
+    yield Promise("a publication", "octets of memory", grown.publication.memory, 3000)
+    yield Promise("a subscription", "octets of memory", grown.subscription.memory, 2000)
+
+
+#: One of each kind is weighed, of those that take many users in good time.
+MEMORY = Check(
+    "memory",
+    "Octets of memory, and in files",
+    ("idle", "a publication", "a subscription", "of each"),
+    _measure,
+    _rows,
+    ("presproxy", "kamailio-tmpfs"),
+    promises=_promises,
+)

@@ -23,6 +23,7 @@ FAULTS = (
     "out_of_order",
     "reused_cseq",
     "impossible",
+    "unasked",
     "wrong_final",
 )
 

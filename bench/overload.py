@@ -9,10 +9,13 @@ from typing import Any
 
 import attrs
 
+from bench.check import Check, Promise
 from bench.driver import Run
 from bench.measure import Bench, faults_of, fresh
 from bench.processes import cpu_of, memory_of
 from bench.servers.server import Running, Server, Wanted
+from bench.size import Size
+from bench.text import counts, figure
 
 #: What is offered: a mix of all, and only what nobody can be spared for long.
 LOADS = ("mixed", "publish-modify", "resubscribe")
@@ -39,9 +42,9 @@ class Overload:
     too little of its own core; latencies are worth nothing then.
 
     ``busy`` is the part of the time in which it had the core, at the peak and in the
-    storm: less than all of it is what something else on the machine took.  ``answered`` and ``refused`` are per second.  ``refusal`` and ``latency`` are the
-    milliseconds of a 503 and of what was served.  ``memory`` are the octets of the
-    server, every second.  ``caught_up`` is how many seconds after the last operation
+    storm: less than all of it is what something else on the machine took.  ``answered``
+    and ``refused`` are per second.  ``refusal`` and ``latency`` are the milliseconds of a
+    503 and of what was served.  ``memory`` are the octets of the server, every second.  ``caught_up`` is how many seconds after the last operation
     everybody knew the last state; ``faults`` what was wrong, refusals not counted.
     """
 
@@ -159,3 +162,67 @@ def _looking(pids: Sequence[int], memory: list[int]) -> Iterator[None]:
     finally:
         is_over.set()
         thread.join()
+
+
+# -- In the report ---------------------------------------------------------------------
+
+
+def _measure(server: Server, bench: Bench, size: Size) -> list[Overload]:
+    return [measure_overload(server, bench, load, size.storm) for load in LOADS]
+
+
+def _rows(found: Sequence[Overload]) -> Iterator[list[str]]:
+    for one in found:
+        memory = " – ".join(f"{each / 2**20:.0f}" for each in one.memory_range)
+        yield [
+            f"{one.load}, {one.seconds:.0f} s",
+            *(f"{each:,.0f}" for each in (one.peak, one.offered, one.answered)),
+            f"{one.kept:.0%}",
+            _percentiles(one.refusal),
+            _percentiles(one.latency),
+            f"{one.notifies:,.0f}",
+            f"{memory} MB",
+            f"{one.caught_up:.2f} s",
+            counts(one.faults) or "nothing",
+        ]
+
+
+def _percentiles(latency: Mapping[str, float]) -> str:
+    return " / ".join(figure(latency.get(name, 0.0)) for name in ("p50", "p99"))
+
+
+def _promises(found: Sequence[Overload]) -> Iterator[Promise]:
+    for one in found:
+        row = f"twice as much as can be served, {one.load}"
+        yield Promise(row, "share of the most that is not served", 1 - one.kept, 0.2)
+        yield Promise(row, "seconds until all is current", one.caught_up, 5.0)
+        yield Promise(row, "faults", sum(one.faults.values()), 0)
+
+
+OVERLOAD = Check(
+    "overload",
+    "More than can be served",
+    (
+        "load",
+        "can be served",
+        "offered",
+        "served",
+        "of what can be",
+        "503, ms p50 / p99",
+        "served, ms p50 / p99",
+        "NOTIFYs",
+        "memory",
+        "all current after",
+        "wrong",
+    ),
+    _measure,
+    _rows,
+    ("presproxy",),
+    note=(
+        "A second; one core of the server's.  What is served of what can be is told for as "
+        "much of the core, which others may have used, too.  The clock of an operation "
+        "begins when it is due.  Memory is the least and the most of the server's in the "
+        "second half."
+    ),
+    promises=_promises,
+)

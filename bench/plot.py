@@ -30,7 +30,8 @@ def plot(report: Report, path: Path) -> None:
     """
     Draw a panel for each scenario, each with a scale of its own that begins at zero.
 
-    Dark bars are those of servers that lose nothing by a ``kill -9``.
+    Dark bars are those of servers that lose nothing by a ``kill -9``.  A line shows what
+    presproxy's may cost at most, where that is said.
     """
     from matplotlib.figure import Figure
 
@@ -60,9 +61,21 @@ def _draw(panel: Any, report: Report, scenario: Scenario) -> None:
         error_kw={"ecolor": "#444444", "elinewidth": 1},
     )
     panel.bar_label(bars, [_label(result) for _, result in found], padding=4)
-    panel.set_title(scenario.title, loc="left", fontsize="medium")
+    limit = report.limit(scenario)
+    if limit is not None and found:
+        panel.axvline(limit, color="#cc3311", linestyle="--", linewidth=1)
+    panel.set_title(_title(report, scenario), loc="left", fontsize="medium")
     panel.margins(x=0.15)
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def _title(report: Report, scenario: Scenario) -> str:
+    """Give the row's, and whether what it is to keep is kept."""
+    kept = report.kept(scenario)
+    if not kept:
+        return scenario.title
+    holds = all(promise.holds for promise in kept)
+    return f"{scenario.title}: {'holds' if holds else 'DOES NOT HOLD'}"
 
 
 def _colour(server: Server) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
+from bench.check import Check, Promise
 from bench.driver import Run
 from bench.measure import Bench, faults_of, fresh
 from bench.servers.server import Running, Server, Wanted
+from bench.size import Size
+from bench.text import counts
 
 
 @attrs.frozen
@@ -68,3 +72,36 @@ def _play(
             "fanout",
         ]
     )
+
+
+# -- In the report ---------------------------------------------------------------------
+
+
+def _measure(server: Server, bench: Bench, size: Size) -> Restart:
+    return measure_restart(server, bench, size.publications, size.subscriptions)
+
+
+def _rows(one: Restart) -> Iterator[list[str]]:
+    yield [
+        f"{one.publications:,}",
+        f"{one.subscriptions:,}",
+        f"{one.seconds:.1f} s",
+        counts(one.faults) or "nothing",
+        f"{one.told_again:,}",
+    ]
+
+
+def _promises(one: Restart) -> Iterator[Promise]:
+    faults = sum(one.faults.values())
+    yield Promise("after `kill -9` at rest", "faults", faults, 0)
+
+
+RESTART = Check(
+    "restart",
+    "After `kill -9`, while nothing is under way",
+    ("publications", "subscriptions", "answers again", "lost", "told again"),
+    _measure,
+    _rows,
+    ("presproxy", "kamailio-sqlite", "kamailio-postgresql"),
+    promises=_promises,
+)

@@ -9,11 +9,9 @@ from typing import Any
 
 import attrs
 
-from bench.growth import Growth
+from bench.check import Check, Promise
 from bench.measure import Measurement, extras_of, faults_of
-from bench.overload import Overload
-from bench.restart import Restart
-from bench.scenarios import Scenario
+from bench.scenarios import TO_DURABLE, TO_MEMORY, Goal, Scenario
 from bench.servers import Server
 
 
@@ -59,9 +57,8 @@ class Report:
     servers: Sequence[Server]
     scenarios: Sequence[Scenario]
     results: list[Result] = attrs.field(factory=list)
-    growth: dict[str, Growth] = attrs.field(factory=dict)
-    restarts: dict[str, Restart] = attrs.field(factory=dict)
-    overloads: list[Overload] = attrs.field(factory=list)
+    #: What was found beside, by check and name of the server.
+    checked: dict[Check, dict[str, Any]] = attrs.field(factory=dict)
     skipped: list[Skipped] = attrs.field(factory=list)
 
     def result(self, scenario: str, server: str) -> Result | None:
@@ -90,6 +87,59 @@ class Report:
             if ours and theirs
         }
 
+    def promises(self) -> list[Promise]:
+        """Say what presproxy is to keep, and what of it was found."""
+        kept = [one for scenario in self.scenarios for one in self.kept(scenario)]
+        ours = [result for result in self.results if result.server == OURS]
+        if ours:
+            wrong = sum(_wrong_in(result) for result in ours)
+            kept.append(Promise("all rows", "faults and duplicates", wrong, 0))
+        for check, found in self.checked.items():
+            if OURS in found:
+                kept += check.promises(found[OURS])
+        return kept
+
+    def kept(self, scenario: Scenario) -> list[Promise]:
+        """Say it of one row, as far as it was measured."""
+        return [
+            promise
+            for goal in scenario.goals
+            if (promise := self._promise(scenario, goal))
+        ]
+
+    def _promise(self, scenario: Scenario, goal: Goal) -> Promise | None:
+        """Hold one row against its goal; None when it was not measured."""
+        if goal.to in RATIOS:
+            ratio = self.ratios(scenario.name).get(goal.to)
+            what = f"presproxy ÷ Kamailio, {goal.to}"
+        else:
+            ratio = self._to_our_own(scenario.name, goal.to)
+            what = f"÷ {goal.to}, presproxy"
+        if ratio is None:
+            return None
+        return Promise(scenario.title, what, ratio, goal.at_most)
+
+    def _to_our_own(self, scenario: str, other: str) -> float | None:
+        ours, theirs = self.result(scenario, OURS), self.result(other, OURS)
+        if not ours or not theirs or ours.faults or theirs.faults:
+            return None
+        return ours.cost / theirs.cost
+
+    def limit(self, scenario: Scenario) -> float | None:
+        """Give the most microseconds that keep all goals of a row; None without any."""
+        limits = [
+            cost * goal.at_most
+            for goal in scenario.goals
+            if (cost := self._held_against(scenario, goal))
+        ]
+        return min(limits, default=None)
+
+    def _held_against(self, scenario: Scenario, goal: Goal) -> float | None:
+        if goal.to in RATIOS:
+            return self._cheapest(scenario.name, "kamailio", RATIOS[goal.to][1])
+        other = self.result(goal.to, OURS)
+        return other.cost if other else None
+
     def _cheapest(self, scenario: str, family: str, is_durable: bool) -> float | None:
         """Give the least cost among a family; one that lost something does not count."""
         costs = [
@@ -115,27 +165,32 @@ class Report:
                     "title": scenario.title,
                     "per": scenario.per,
                     "ratios": self.ratios(scenario.name),
+                    "goals": [attrs.asdict(goal) for goal in scenario.goals],
                 }
                 for scenario in self.scenarios
             },
             "results": [attrs.asdict(result) for result in self.results],
-            "growth": {
-                name: attrs.asdict(grown) for name, grown in self.growth.items()
+            "promises": [
+                {**attrs.asdict(promise), "holds": promise.holds}
+                for promise in self.promises()
+            ],
+            "checks": {
+                check.name: {name: _plain(value) for name, value in found.items()}
+                for check, found in self.checked.items()
             },
-            "restarts": {
-                name: attrs.asdict(one) for name, one in self.restarts.items()
-            },
-            "overloads": [attrs.asdict(one) for one in self.overloads],
             "skipped": [attrs.asdict(skipped) for skipped in self.skipped],
         }
 
 
 #: Which of presproxy's variants stands to which of Kamailio's: durable or not.
 RATIOS = {
-    "both durable": (True, True),
+    TO_DURABLE: (True, True),
     "both in memory": (False, False),
-    "durable to in memory": (True, False),
+    TO_MEMORY: (True, False),
 }
+
+#: Whose costs are held against goals.
+OURS = "presproxy"
 
 
 def summarise(
@@ -176,6 +231,17 @@ def _latency(counted: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]
         for kind in ("operation", "notify")
         if all(run["latency"][kind]["count"] for run in counted)
     }
+
+
+def _wrong_in(result: Result) -> int:
+    """Count what went wrong, and what was told twice."""
+    return sum(result.faults.values()) + result.extras.get("duplicates", 0)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return attrs.asdict(value)
 
 
 def _sum(faults: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -133,6 +133,7 @@ void write_subscribe(struct writer *writer, const struct house *house, unsigned 
                "CSeq: %u SUBSCRIBE\r\n"
                "Contact: <sip:%s@%s%s>\r\n"
                "Event: presence\r\n"
+               "%s"
                "Accept: application/pidf+xml\r\n"
                "Expires: %u\r\n"
                "User-Agent: presproxy bench\r\n",
@@ -140,7 +141,8 @@ void write_subscribe(struct writer *writer, const struct house *house, unsigned 
                subscription->use, house->run, uri, is_in_dialog ? ";tag=" : "",
                subscription->remote_tag, number, subscription->use, house->run,
                ++subscription->cseq, user, own,
-               house->transport[0] == 'T' ? ";transport=tcp" : "", expires);
+               house->transport[0] == 'T' ? ";transport=tcp" : "",
+               house->is_benotify ? "Supported: ms-benotify\r\n" : "", expires);
     digest_write(&subscription->digest, writer, user, "SUBSCRIBE", target);
     writer_add(writer, "Content-Length: 0\r\n\r\n");
 }

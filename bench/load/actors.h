@@ -67,6 +67,7 @@ struct house {
     const char *transport; /* "UDP" or "TCP" */
     unsigned run;          /* part of every Call-ID and tag */
     unsigned expires;      /* asked for in every request */
+    bool is_benotify;      /* asked for in every SUBSCRIBE */
 };
 
 enum body { WITH_STATE, WITHOUT_STATE };

@@ -300,27 +300,45 @@ static void receive_notify(struct run *run, const struct message *notify,
     end_round_if_complete(run, presentity);
 }
 
-static void receive_request(struct run *run, const struct message *request,
-                            unsigned way)
+/* The subscription that a NOTIFY is of; NULL when it is of none. */
+static struct subscription *notified(struct run *run, const struct message *request)
+{
+    unsigned number, use;
+    if (subscription_of(&run->house, request->call_id, &number, &use) &&
+        number < run->watcher_count + run->fetcher_count &&
+        run->subscriptions[number].use == use)
+        return &run->subscriptions[number];
+    return NULL;
+}
+
+static void answer_request(struct run *run, const struct message *request,
+                           unsigned way, bool is_known)
 {
     char answer[2048];
     struct writer writer = writer_into(answer, sizeof answer);
-    unsigned number, use;
-    struct subscription *subscription = NULL;
-    if (slice_is(request->method, "NOTIFY") &&
-        subscription_of(&run->house, request->call_id, &number, &use) &&
-        number < run->watcher_count + run->fetcher_count &&
-        run->subscriptions[number].use == use)
-        subscription = &run->subscriptions[number];
+    if (is_known)
+        message_answer(&writer, request, 200, "OK", NULL, "");
+    else
+        message_answer(&writer, request, 481, "Subscription Does Not Exist", NULL, "");
+    wire_send(run->wire, way, answer, writer.used);
+}
+
+static void receive_request(struct run *run, const struct message *request,
+                            unsigned way)
+{
+    bool is_notify = slice_is(request->method, "NOTIFY");
+    /* Which nobody answers ([MS-SIP] 3.5), and few ask for. */
+    bool is_benotify = run->house.is_benotify && slice_is(request->method, "BENOTIFY");
+    struct subscription *subscription =
+        is_notify || is_benotify ? notified(run, request) : NULL;
     if (subscription != NULL && subscription->silent_until > 0)
         return;
-    if (subscription == NULL) {
+    if (subscription == NULL)
         run->counters.unknown++;
-        message_answer(&writer, request, 481, "Subscription Does Not Exist", NULL, "");
-    } else {
-        message_answer(&writer, request, 200, "OK", NULL, "");
-    }
-    wire_send(run->wire, way, answer, writer.used);
+    if (is_notify && run->house.is_benotify)
+        run->counters.unasked++;
+    if (!is_benotify)
+        answer_request(run, request, way, subscription != NULL);
     if (subscription != NULL)
         receive_notify(run, request, subscription);
 }

@@ -33,6 +33,7 @@ struct counters {
     uint64_t out_of_order;
     uint64_t reused;     /* another NOTIFY with the CSeq of one before */
     uint64_t gaps;       /* numbers of CSeq that never came */
+    uint64_t unasked;    /* NOTIFYs to who asked for BENOTIFYs */
     uint64_t impossible; /* a state that was never published */
     uint64_t wrong_final;
 };

@@ -27,6 +27,7 @@ static const char USAGE[] =
     "      --expires SECONDS   asked for                           [3600]\n"
     "      --linger SECONDS    lives are answered after their end  [0]\n"
     "  -a, --password WORD     of all users, for Digest\n"
+    "  -b, --benotify          asked for by all watchers\n"
     "      --sync              waits for a line around what is measured\n";
 
 enum { TIMEOUT = 256, DRAIN, SYNC, EXPIRES, LINGER };
@@ -48,6 +49,7 @@ static const struct option LONG[] = {
     {"expires", required_argument, NULL, EXPIRES},
     {"linger", required_argument, NULL, LINGER},
     {"password", required_argument, NULL, 'a'},
+    {"benotify", no_argument, NULL, 'b'},
     {"sync", no_argument, NULL, SYNC},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -102,6 +104,7 @@ static void take(struct options *options, int letter, char *value)
     case 'n': options->limit = positive(value); break;
     case 'W': options->warmup = seconds(value); break;
     case 'a': options->password = value; break;
+    case 'b': options->is_benotify = true; break;
     case TIMEOUT: options->timeout = seconds(value); break;
     case DRAIN: options->drain = seconds(value); break;
     case EXPIRES: options->expires = positive(value); break;
@@ -129,7 +132,7 @@ struct options options_read(int count, char **words)
     };
     int letter;
     opterr = 0;
-    while ((letter = getopt_long(count, words, "s:tc:d:p:w:f:r:T:n:W:a:h", LONG,
+    while ((letter = getopt_long(count, words, "s:tc:d:p:w:f:r:T:n:W:a:bh", LONG,
                                  NULL)) != -1)
         take(&options, letter, optarg);
     if (optind != count - 1)

@@ -25,6 +25,7 @@ struct options {
     unsigned expires;     /* seconds asked for */
     double linger;        /* seconds lives are answered after their end */
     const char *password; /* of every user, to answer a 401 with; NULL: none */
+    bool is_benotify;     /* watchers ask for it, and answer none */
     bool is_synchronised; /* waits for a line on stdin around what is measured */
 };
 

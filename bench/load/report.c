@@ -57,6 +57,7 @@ void report_write(FILE *file, const struct run *run)
         {"out_of_order", counters->out_of_order},
         {"reused_cseq", counters->reused},
         {"gaps", counters->gaps},
+        {"unasked", counters->unasked},
         {"impossible", counters->impossible},
         {"wrong_final", counters->wrong_final},
     };

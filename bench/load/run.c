@@ -41,6 +41,7 @@ void run_make(struct run *run, const struct options *options)
         .transport = options->is_tcp ? "TCP" : "UDP",
         .run = (unsigned)getpid(),
         .expires = options->expires,
+        .is_benotify = options->is_benotify,
     };
     run->wire = wire_open(options->host, options->port, options->is_tcp, options->ways);
     unsigned places = options->rate > 0 ? OPEN_LOOP : options->window;

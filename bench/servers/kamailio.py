@@ -66,7 +66,6 @@ class Kamailio(Server):
         ).stdout
         return {
             "Kamailio": said.split()[2],
-            "Kamailio's allocator": self.allocator or "default",
             **self.database.versions(),
         }
 

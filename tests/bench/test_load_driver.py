@@ -28,6 +28,7 @@ FAULTS = (
     "unreadable",
     "reused_cseq",
     "gaps",
+    "unasked",
 )
 
 
@@ -310,6 +311,25 @@ def test_it_tells_how_long_it_took_until_all_was_current(play):
 
     assert faults(counted) == {}
     assert 0.2 <= counted["caught_up"] < 5
+
+
+def test_a_watcher_who_asked_for_benotify_answers_none(play):
+    asked = []
+    server = Server(answers=lambda request: asked.append(request) or True)
+    server.method = "BENOTIFY"
+
+    counted = play(server, "fanout", "--benotify")
+
+    subscribed = [one["Supported"] for one in asked if one["method"] == "SUBSCRIBE"]
+    assert faults(counted) == {}
+    assert subscribed == ["ms-benotify"] * 6
+    assert (counted["notifies"], server.answered) == (ROUNDS, 0)
+
+
+def test_it_sees_a_notify_where_benotify_was_asked_for(play):
+    counted = play(Server(), "fanout", "--benotify")
+
+    assert faults(counted) == {"unasked": 6 + TOLD}
 
 
 def test_an_open_loop_keeps_its_rate(play):

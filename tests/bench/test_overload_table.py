@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from bench.markdown import write_markdown
-from bench.overload import Overload
+from bench.overload import OVERLOAD, Overload
 from bench.results import Report
 
 STORM = Overload(
@@ -40,7 +40,7 @@ def report():
         settings={},
         servers=[],
         scenarios=[],
-        overloads=[STORM],
+        checked={OVERLOAD: {"presproxy": [STORM]}},
     )
 
 
@@ -48,20 +48,30 @@ def test_it_has_a_row_of_its_own(report):
     text = write_markdown(report)
 
     assert (
-        "| mixed, presproxy, 120 s | 5,000 | 10,000 | 4,500 | 100% | 210 / 240 |"
+        "| presproxy | mixed, 120 s | 5,000 | 10,000 | 4,500 | 100% | 210 / 240 |"
         in text
     )
     assert "| 30 – 40 MB | 0.25 s | nothing |" in text
 
 
 def test_what_went_wrong_is_named(report):
-    report.overloads = [attrs.evolve(STORM, faults={"stale": 3})]
+    report.checked[OVERLOAD]["presproxy"] = [attrs.evolve(STORM, faults={"stale": 3})]
 
     assert "| stale 3 |" in write_markdown(report)
 
 
 def test_all_of_it_is_in_the_json(report):
-    (found,) = json.loads(json.dumps(report.as_json()))["overloads"]
+    checks = json.loads(json.dumps(report.as_json()))["checks"]
+    (found,) = checks["overload"]["presproxy"]
 
     assert found["answered"] == 4500.0
     assert found["memory"] == [10 << 20, 20 << 20, 40 << 20, 30 << 20]
+
+
+def test_what_is_served_and_when_all_is_current_is_held(report):
+    report.checked[OVERLOAD]["presproxy"] = [
+        STORM,
+        attrs.evolve(STORM, answered=3000.0, caught_up=6.0),
+    ]
+
+    assert [one.holds for one in report.promises()] == [True] * 3 + [False, False, True]

@@ -22,7 +22,10 @@ from bench.scenarios import SCENARIOS
 from bench.servers import SERVERS
 from presproxy.testing.instance import wait_for
 
-PUBLISH = SCENARIOS[0]
+SCENARIO = {scenario.name: scenario for scenario in SCENARIOS}
+
+PUBLISH = SCENARIO["publish-modify"]
+FANOUT, BENOTIFY = SCENARIO["fanout-100"], SCENARIO["benotify-100"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.rst"
 
@@ -35,6 +38,7 @@ GOOD = {
     "out_of_order": 0,
     "reused_cseq": 0,
     "impossible": 0,
+    "unasked": 0,
     "wrong_final": 0,
     "duplicates": 0,
     "without_state": 0,
@@ -51,9 +55,9 @@ GOOD = {
 }
 
 
-def result_of(name, *costs, **counted):
+def result_of(name, *costs, scenario=PUBLISH, **counted):
     runs = [Measurement(cost, cost / 2, {**GOOD, **counted}) for cost in costs]
-    return summarise(PUBLISH, SERVER[name], runs)
+    return summarise(scenario, SERVER[name], runs)
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def make_report():
             versions={"presproxy": "1"},
             settings={"runs": 3, "seconds": 1.0},
             servers=SERVERS,
-            scenarios=[PUBLISH],
+            scenarios=[PUBLISH, FANOUT, BENOTIFY],
             results=list(results),
         )
 
@@ -113,6 +117,79 @@ def test_who_loses_things_is_no_measure(make_report):
     assert report.ratios(PUBLISH.name) == {"both durable": 0.5}
 
 
+def kept(report):
+    return {(one.row, one.at_most): (one.found, one.holds) for one in report.promises()}
+
+
+def test_a_row_is_held_against_kamailio_in_memory_and_durable(make_report):
+    report = make_report(
+        result_of("presproxy", 60.0),
+        result_of("presproxy-memory", 20.0),
+        result_of("kamailio-memory", 50.0),
+        result_of("kamailio-default", 150.0),
+        result_of("kamailio-sqlite", 600.0),
+    )
+
+    assert kept(report) == {
+        (PUBLISH.title, 1.0): (1.2, False),
+        (PUBLISH.title, 0.2): (0.1, True),
+        ("all rows", 0): (0, True),
+    }
+
+
+def test_benotify_is_held_against_our_own_notify(make_report):
+    report = make_report(
+        result_of("presproxy", 20.0, scenario=FANOUT),
+        result_of("presproxy", 12.0, scenario=BENOTIFY),
+    )
+
+    assert kept(report)[BENOTIFY.title, 0.6] == (0.6, True)
+    assert report.limit(BENOTIFY) == 12.0
+
+
+def test_a_row_with_faults_is_held_against_nothing(make_report):
+    report = make_report(
+        result_of("presproxy", 20.0, scenario=FANOUT),
+        result_of("presproxy", 12.0, scenario=BENOTIFY, unasked=1),
+    )
+
+    assert kept(report) == {("all rows", 0): (1, False)}
+
+
+def test_a_fault_or_a_state_told_twice_breaks_a_promise(make_report):
+    report = make_report(
+        result_of("presproxy", 20.0, stale=1),
+        result_of("presproxy", 20.0, scenario=FANOUT, duplicates=2),
+        result_of("kamailio-memory", 20.0, lost=4),
+    )
+
+    assert kept(report) == {("all rows", 0): (3, False)}
+
+
+def test_the_most_a_row_may_cost_keeps_all_it_is_held_to(make_report):
+    report = make_report(
+        result_of("kamailio-memory", 50.0), result_of("kamailio-sqlite", 200.0)
+    )
+
+    assert report.limit(PUBLISH) == 40.0
+    assert report.limit(FANOUT) is None
+
+
+def test_the_report_says_which_rows_hold(make_report):
+    report = make_report(
+        result_of("presproxy", 60.0),
+        result_of("kamailio-memory", 50.0),
+        result_of("kamailio-sqlite", 600.0),
+    )
+
+    text, found = write_markdown(report), report.as_json()["promises"]
+
+    assert "## What is to hold: 2 of 3 do" in text
+    assert "durable to in memory | 1.2 | 1 | **no** |" in text
+    assert "both durable | 0.1 | 0.2 | yes |" in text
+    assert [one["holds"] for one in found] == [False, True, True]
+
+
 def test_the_table_shows_what_was_measured_and_what_was_not(make_report):
     report = make_report(
         result_of("presproxy", 60.0, 61.0, 62.0),
@@ -129,16 +206,21 @@ def test_the_table_shows_what_was_measured_and_what_was_not(make_report):
 
 
 def test_a_picture_is_drawn_of_what_was_measured(make_report, tmp_path):
-    report = make_report(result_of("presproxy", 60.0), result_of("responder", 5.0))
+    report = make_report(
+        result_of("presproxy", 60.0),
+        result_of("kamailio-memory", 50.0),
+        result_of("responder", 5.0, scenario=FANOUT),
+    )
 
     plot(report, tmp_path / "bench.svg")
 
     drawn = (tmp_path / "bench.svg").read_text()
-    assert PUBLISH.title in drawn
+    assert f"{PUBLISH.title}: DOES NOT HOLD" in drawn
+    assert f"<!-- {FANOUT.title} -->" in drawn
 
 
 def test_a_tree_is_measured_with_its_children_and_ended_with_them():
-    burn = "import time\nwhile time.process_time() < 0.05: pass"
+    burn = "import time\nwhile time.process_time() < 0.1: pass"
     code = (
         "import subprocess, sys, time\n"
         f"subprocess.run([sys.executable, '-c', {burn!r}])\n"
@@ -196,7 +278,7 @@ def test_a_run_measures_presproxy_and_the_responder_and_says_what_it_skips(
     status = main(
         [
             *("--quick", "--seconds", "0.2"),
-            *("--only", "publish-modify,fanout-4,publish-tcp"),
+            *("--only", "publish-modify,fanout-4,publish-modify-tcp"),
             *("--peers", "presproxy,responder"),
             *("--json", str(path)),
         ]
@@ -210,10 +292,12 @@ def test_a_run_measures_presproxy_and_the_responder_and_says_what_it_skips(
         ("publish-modify", "responder"),
         ("fanout-4", "presproxy"),
         ("fanout-4", "responder"),
-        ("publish-tcp", "presproxy"),
+        ("publish-modify-tcp", "presproxy"),
     }
     assert all(one["cost"] > 0 and not one["faults"] for one in measured.values())
-    assert [one["what"] for one in found["skipped"]] == ["publish-tcp, responder"]
+    assert [one["what"] for one in found["skipped"]] == [
+        "publish-modify-tcp, responder"
+    ]
     assert "## CPU microseconds" in capsys.readouterr().out
 
 

@@ -1,0 +1,10 @@
+"""All that is measured beside the rows of costs, in the order of the report."""
+
+from __future__ import annotations
+
+from bench.check import Check
+from bench.growth import MEMORY
+from bench.overload import OVERLOAD
+from bench.restart import RESTART
+
+CHECKS: tuple[Check, ...] = (MEMORY, RESTART, OVERLOAD)
