@@ -23,8 +23,8 @@ from bench.plot import can_plot, plot
 from bench.results import Report, Skipped, summarise
 from bench.scenarios import QUICK as QUICK_SCENARIOS
 from bench.scenarios import SCENARIOS
+from bench.servers import ALL, SERVERS, DidNotStart, Server
 from bench.servers import QUICK as QUICK_SERVERS
-from bench.servers import SERVERS, DidNotStart, Server
 from bench.size import FULL, QUICK, Size
 from bench.soak import soak
 from bench.soak_report import plot_soak, soak_as_json, write_soak
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             **attrs.asdict(size),
             "cores": f"server {asked.cores[0]}, load {asked.cores[1]}",
         },
-        present,
+        [server for server in present if server in SERVERS],
         [one for one in SCENARIOS if one.name in names],
         skipped=skipped,
     )
     bench = Bench(build(), Cores(*asked.cores), size.seconds, size.warmup)
     _measure_costs(report, bench, size)
-    _measure_checks(report, bench, size, names)
+    _measure_checks(report, bench, size, names, present)
     _write(report, asked)
     return 0 if report.results or any(report.checked.values()) else 1
 
@@ -109,14 +109,18 @@ def _measure_costs(report: Report, bench: Bench, size: Size) -> None:
 
 
 def _measure_checks(
-    report: Report, bench: Bench, size: Size, names: Sequence[str]
+    report: Report,
+    bench: Bench,
+    size: Size,
+    names: Sequence[str],
+    servers: Sequence[Server],
 ) -> None:
     """Do all checks that were asked for, with the servers they are for."""
     for check in CHECKS:
         if check.name not in names:
             continue
         found = report.checked[check] = {}
-        for server in report.servers:
+        for server in servers:
             if server.name in check.servers:
                 with _noted(report, f"{check.name}, {server.name}"):
                     found[server.name] = check.measure(server, bench, size)
@@ -134,7 +138,7 @@ def _noted(report: Report, what: str) -> Iterator[None]:
 
 def _present(peers: Sequence[str]) -> tuple[list[Server], list[Skipped]]:
     present, skipped = [], []
-    for server in SERVERS:
+    for server in ALL:
         if peers and server.name not in peers:
             continue
         why = server.missing()
@@ -168,7 +172,7 @@ def _names_of(is_quick: bool) -> Sequence[str]:
 
 def _size_of(asked: argparse.Namespace) -> Size:
     size = QUICK if asked.quick else FULL
-    names = ("runs", "seconds", "publications", "subscriptions")
+    names = ("runs", "seconds", "publications", "subscriptions", "kills")
     given = {name: getattr(asked, name) for name in names}
     return attrs.evolve(size, **{name: value for name, value in given.items() if value})
 
@@ -218,9 +222,10 @@ def parser() -> argparse.ArgumentParser:
         type=_names(_ALL),
         help=", ".join(_ALL),
     )
-    servers = [server.name for server in SERVERS]
+    servers = [server.name for server in ALL]
     add("--peers", type=_names(servers), help=", ".join(servers))
     add("--runs", type=int, help="of each [3; 1 when quick]")
+    add("--kills", type=int, help="of each server, while it is busy [20; 3 when quick]")
     add("--seconds", type=float, help="measured in each [3; 1 when quick]")
     add("--publications", type=int, help="there at the restart [2000; 500 when quick]")
     add("--subscriptions", type=int, help="the same [10000; 5000 when quick]")

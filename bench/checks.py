@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bench.check import Check
 from bench.growth import MEMORY
+from bench.interleave import INTERLEAVE
+from bench.kill import KILL
 from bench.overload import OVERLOAD
 from bench.restart import RESTART
 
-CHECKS: tuple[Check, ...] = (MEMORY, RESTART, OVERLOAD)
+CHECKS: tuple[Check, ...] = (INTERLEAVE, KILL, RESTART, OVERLOAD, MEMORY)

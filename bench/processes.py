@@ -54,9 +54,16 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], *, hard: bool = False) -> None:
-    """End the process, by SIGKILL with all below it when asking does not help."""
+    """
+    End the process, by SIGKILL with all below it when asking does not help.
+
+    ``hard`` does so at once, and to all of its group in one moment.
+    """
     family = {pid: _began(pid) for pid in tree(process.pid)}
-    process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+    if hard and process.poll() is None and os.getpgid(process.pid) == process.pid:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
     try:
         process.wait(_PATIENCE)
     except subprocess.TimeoutExpired:

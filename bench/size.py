@@ -21,6 +21,8 @@ class Size:
     subscriptions: int
     #: Seconds for which more is offered than can be served.
     storm: float
+    #: How often a server is killed while it is busy.
+    kills: int
 
 
 QUICK = Size(
@@ -32,6 +34,7 @@ QUICK = Size(
     publications=500,
     subscriptions=5_000,
     storm=10.0,
+    kills=3,
 )
 
 FULL = Size(
@@ -43,4 +46,5 @@ FULL = Size(
     publications=2_000,
     subscriptions=10_000,
     storm=120.0,
+    kills=20,
 )

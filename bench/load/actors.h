@@ -21,6 +21,7 @@ struct presentity {
     bool is_watched_round; /* the round ends when all watchers have seen it */
     uint32_t sent;         /* number of the latest state sent */
     uint32_t accepted;     /* of the latest state answered 2xx */
+    bool is_uncertain;     /* nobody will say what became of the latest PUBLISH */
     bool is_gone;          /* that one was removed, or has expired */
     int64_t lapses_at;     /* it is refreshed no more, and gone by then; 0: it is kept */
     uint32_t cseq;
@@ -37,6 +38,7 @@ struct subscription {
     unsigned presentity;
     unsigned use; /* dialogs this watcher had; part of the Call-ID */
     bool is_busy; /* with a SUBSCRIBE: not answered, or not notified yet */
+    bool was_good; /* the SUBSCRIBE before: answered 2xx and notified */
     bool wants_answer;
     bool wants_notify;
     bool may_repeat;        /* a state told before: a SUBSCRIBE is answered with one */
@@ -47,6 +49,7 @@ struct subscription {
     int64_t lapses_at;      /* refreshed no more, and told of its end by then; or 0 */
     int64_t silent_until;   /* vanished, and answers nobody; or 0 */
     uint32_t seen;          /* number of the latest state seen */
+    uint32_t shown;         /* of the one in the last NOTIFY by CSeq, old or new */
     uint32_t at_least;      /* what the NOTIFY to come must not be older than */
     uint32_t cseq;          /* of our requests */
     uint32_t notify_cseq;   /* the highest come; 0: none yet */

@@ -35,7 +35,8 @@ static void note_refusal(struct run *run, int64_t asked_at, int status)
 static void send_publish(struct run *run, enum operation operation, unsigned actor)
 {
     struct presentity *presentity = &run->presentities[actor];
-    unsigned way = actor % run->options.ways;
+    unsigned turn = run->is_scattered ? presentity->cseq : 0;
+    unsigned way = (actor + turn) % run->options.ways;
     struct transaction *transaction = transaction_open(&run->transactions, way);
     char branch[32];
     transaction_branch(&run->transactions, transaction, branch);
@@ -146,6 +147,7 @@ static void begin_dialog(struct subscription *subscription)
     subscription->notify_cseq = 0;
     subscription->come = 0;
     subscription->has_seen = subscription->sees_none = false;
+    subscription->shown = 0;
     subscription->lapses_at = subscription->silent_until = 0;
 }
 
@@ -181,6 +183,7 @@ static void end_subscribe(struct run *run, struct subscription *subscription,
                           bool is_good)
 {
     subscription->is_busy = false;
+    subscription->was_good = is_good;
     subscription->wants_answer = subscription->wants_notify = false;
     finish(run, subscription->asked_at, is_good);
 }
@@ -281,7 +284,7 @@ static void receive_notify(struct run *run, const struct message *notify,
                            struct subscription *subscription)
 {
     struct presentity *presentity = &run->presentities[subscription->presentity];
-    if (check_cseq(&run->counters, subscription, notify) == AGAIN)
+    if (check_cseq(&run->counters, subscription, notify) != FIRST_TIME)
         return;
     bool is_last = slice_begins(notify->state, "terminated");
     /* The last one need not tell anything (RFC 6665 §4.2.2), or may tell it again. */
@@ -385,4 +388,22 @@ void give_up_waiting(struct run *run, int64_t now)
         run->counters.lost_notifies++;
         end_subscribe(run, subscription, false);
     }
+}
+
+void abandon(struct run *run)
+{
+    for (unsigned i = 0; i < run->transactions.used_up_to; i++)
+        if (run->transactions.place[i].is_open)
+            transaction_close(&run->transactions, &run->transactions.place[i]);
+    for (unsigned i = 0; i < run->presentity_count; i++) {
+        struct presentity *presentity = &run->presentities[i];
+        presentity->is_uncertain = presentity->is_busy && !presentity->is_answered;
+        presentity->is_busy = false;
+    }
+    for (unsigned i = 0; i < run->watcher_count + run->fetcher_count; i++) {
+        struct subscription *subscription = &run->subscriptions[i];
+        subscription->is_busy = false;
+        subscription->wants_answer = subscription->wants_notify = false;
+    }
+    run->in_flight = 0;
 }

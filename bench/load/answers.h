@@ -21,6 +21,9 @@ void receive(void *context, const char *data, size_t length, unsigned way);
 /* End what `lost` was for: nobody answered it. */
 void give_up(struct run *run, struct transaction *lost);
 
+/* Wait for nothing any more that is under way. */
+void abandon(struct run *run);
+
 /* End rounds and subscriptions whose NOTIFYs do not come. */
 void give_up_waiting(struct run *run, int64_t now);
 

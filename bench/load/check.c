@@ -47,6 +47,7 @@ bool check_state(struct counters *counters, struct subscription *subscription,
         counters->without_state++;
         return false;
     }
+    subscription->shown = number;
     if (number > presentity->sent) {
         counters->impossible++;
         return false;

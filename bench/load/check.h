@@ -2,8 +2,9 @@
  * What is counted, and what is wrong with the NOTIFYs that come.
  *
  * A subscriber's rights: the CSeq rises (RFC 3261 §12.2.2), no state is older than one
- * seen before or than one answered before the SUBSCRIBE left, none is told twice, and
- * in the end everybody has the last one.
+ * with a lower CSeq or than one answered before the SUBSCRIBE left, none is told twice,
+ * and in the end everybody has the last one by the NOTIFY with the highest CSeq.  Of one
+ * that comes too late only that is counted: nobody believes it.
  */
 
 #ifndef CHECK_H
@@ -36,6 +37,10 @@ struct counters {
     uint64_t unasked;    /* NOTIFYs to who asked for BENOTIFYs */
     uint64_t impossible; /* a state that was never published */
     uint64_t wrong_final;
+    /* Where the server was killed: who had an answer, and whose state or subscription
+     * was not there afterwards. */
+    uint64_t acknowledged_publications, lost_publications;
+    uint64_t acknowledged_subscriptions, lost_subscriptions;
 };
 
 /* What a NOTIFY turned out to be. */
@@ -44,7 +49,8 @@ enum come { FIRST_TIME, AGAIN, TOO_LATE };
 enum come check_cseq(struct counters *counters, struct subscription *subscription,
                      const struct message *notify);
 
-/* Check the state of a NOTIFY that came for the first time; true when it is news. */
+/* Check the state of a NOTIFY that came for the first time, and in time; true when it is
+ * news. */
 bool check_state(struct counters *counters, struct subscription *subscription,
                  const struct presentity *presentity, struct slice body);
 

@@ -60,6 +60,10 @@ void report_write(FILE *file, const struct run *run)
         {"unasked", counters->unasked},
         {"impossible", counters->impossible},
         {"wrong_final", counters->wrong_final},
+        {"acknowledged_publications", counters->acknowledged_publications},
+        {"acknowledged_subscriptions", counters->acknowledged_subscriptions},
+        {"lost_publications", counters->lost_publications},
+        {"lost_subscriptions", counters->lost_subscriptions},
     };
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

@@ -86,6 +86,8 @@ static bool pick(struct run *run, enum operation operation, unsigned *actor)
         if ((operation == RESUBSCRIBE || operation == UNSUBSCRIBE) &&
             !is_kept(&run->subscriptions[number]))
             continue;
+        if (operation == ROUND && run->presentities[number].is_uncertain)
+            continue;
         if (operation == REMOVE && !has_state(&run->presentities[number]))
             continue;
         if (!is_busy) {
@@ -205,6 +207,8 @@ void run_phase(struct run *run, const struct phase *phase)
 
     while (start_due(run, began, clock_now()))
         turn(run, pause_of(run, began));
+    if (phase->is_broken_off)
+        abandon(run);
     while (run->in_flight > 0)
         turn(run, TICK);
 
@@ -225,7 +229,7 @@ static bool is_behind(const struct subscription *subscription,
     if (presentity->is_gone)
         return subscription->has_seen && !subscription->sees_none;
     return subscription->sees_none || !subscription->has_seen ||
-           subscription->seen < presentity->accepted;
+           subscription->shown < presentity->accepted;
 }
 
 static unsigned behind(const struct run *run)

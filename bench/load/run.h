@@ -42,6 +42,7 @@ struct phase {
     unsigned window;
     double rate;
     bool is_measured;
+    bool is_broken_off; /* at the end of its time, whatever is under way */
 };
 
 /* What a measured phase came to. */
@@ -70,6 +71,7 @@ struct run {
     struct subscription *subscriptions;
     struct counters counters;
     struct result result;
+    bool is_scattered; /* each PUBLISH of a presentity leaves by another way */
     const struct phase *phase;
     uint64_t started; /* operations of the phase */
     uint64_t in_flight;

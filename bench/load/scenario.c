@@ -3,29 +3,37 @@
 #include <string.h>
 
 #include "clock.h"
+#include "killed.h"
 #include "lives.h"
 
 static const struct scenario SCENARIOS[] = {
-    {"publish-new", NOTHING, {PUBLISH_NEW}, 1},
-    {"publish-modify", STATES, {MODIFY}, 1},
-    {"publish-refresh", STATES, {REFRESH}, 1},
-    {"subscribe", STATES, {SUBSCRIBE}, 1},
-    {"poll", STATES, {POLL}, 1},
-    {"resubscribe", WATCHERS, {RESUBSCRIBE}, 1},
-    {"fanout", TOLD, {ROUND}, 1},
-    {"changes", TOLD, {MODIFY}, 1},
+    {"publish-new", NOTHING, {PUBLISH_NEW}, .pattern_length = 1},
+    {"publish-modify", STATES, {MODIFY}, .pattern_length = 1},
+    {"publish-refresh", STATES, {REFRESH}, .pattern_length = 1},
+    {"subscribe", STATES, {SUBSCRIBE}, .pattern_length = 1},
+    {"poll", STATES, {POLL}, .pattern_length = 1},
+    {"resubscribe", WATCHERS, {RESUBSCRIBE}, .pattern_length = 1},
+    {"fanout", TOLD, {ROUND}, .pattern_length = 1},
+    {"changes", TOLD, {MODIFY}, .pattern_length = 1},
     /* Polling clients ask more often than phones refresh, and those more often than
      * people change their state.  Chosen, not counted anywhere. */
     {"mixed",
      TOLD,
      {POLL, MODIFY, RESUBSCRIBE, POLL, REFRESH, POLL, MODIFY, RESUBSCRIBE, POLL,
       REFRESH},
-     10},
+     .pattern_length = 10},
     {"lives",
      NOTHING,
      {POLL, PUBLISHER_LIFE, WATCHER_LIFE, POLL, PUBLISHER_LIFE, WATCHER_LIFE, POLL,
       PUBLISHER_LIFE, WATCHER_LIFE, POLL},
-     10},
+     .pattern_length = 10},
+    {"interleave", TOLD, {MODIFY}, .pattern_length = 1, .is_scattered = true},
+    {"kill",
+     WATCHERS,
+     {MODIFY, MODIFY, MODIFY, SUBSCRIBE},
+     .pattern_length = 4,
+     .watched_by = 10,
+     .is_killed = true},
 };
 
 const struct scenario *scenario_find(const char *name)
@@ -51,10 +59,14 @@ static void set_up(struct run *run, enum operation operation, uint64_t count)
 void scenario_play(const struct scenario *scenario, struct run *run)
 {
     const struct options *options = &run->options;
+    run->is_scattered = scenario->is_scattered;
     if (scenario->setting >= STATES)
         set_up(run, PUBLISH_NEW, run->presentity_count);
     if (scenario->setting >= WATCHERS)
-        set_up(run, SUBSCRIBE, run->watcher_count);
+        set_up(run, SUBSCRIBE,
+               scenario->watched_by > 0
+                   ? (uint64_t)scenario->watched_by * run->presentity_count
+                   : run->watcher_count);
     if (scenario->setting >= TOLD)
         set_up(run, ROUND, run->presentity_count);
 
@@ -71,7 +83,10 @@ void scenario_play(const struct scenario *scenario, struct run *run)
     phase.duration = (int64_t)(options->duration * SECOND);
     phase.limit = options->limit;
     phase.is_measured = true;
+    phase.is_broken_off = scenario->is_killed;
     run_phase(run, &phase);
+    if (scenario->is_killed)
+        look_what_is_left(run);
     run_drain(run);
     end_lives(run);
 }

@@ -18,6 +18,9 @@ struct scenario {
     enum setting setting;
     enum operation pattern[PATTERN];
     unsigned pattern_length;
+    unsigned watched_by; /* so many watchers of each at first; 0: all there are */
+    bool is_scattered; /* each PUBLISH of a presentity leaves by another way */
+    bool is_killed;    /* the server, somewhere in the middle */
 };
 
 /* The scenario of that name; NULL when there is none. */

@@ -9,7 +9,7 @@ from bench.servers.presproxy import Presproxy
 from bench.servers.responder import Responder
 from bench.servers.server import DidNotStart, Server
 
-__all__ = ["QUICK", "SERVERS", "DidNotStart", "Server"]
+__all__ = ["ALL", "QUICK", "SERVERS", "DidNotStart", "Server"]
 
 #: In the order of the columns.
 SERVERS: tuple[Server, ...] = (
@@ -58,5 +58,19 @@ SERVERS: tuple[Server, ...] = (
     Responder(),
 )
 
+#: Those no column is for: as Kamailio is run on a machine with several cores.
+_WITHOUT_COLUMN: tuple[Server, ...] = (
+    Kamailio(
+        "kamailio-workers",
+        "Kamailio, in memory, -x fm, 4 workers",
+        NoDatabase(),
+        allocator="fm",
+        durable=False,
+        workers=4,
+    ),
+)
+
+ALL = (*SERVERS, *_WITHOUT_COLUMN)
+
 #: The everyday ones.
-QUICK = ("presproxy", "kamailio-memory")
+QUICK = ("presproxy", "kamailio-memory", "kamailio-workers")

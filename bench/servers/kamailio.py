@@ -32,7 +32,7 @@ _SHARED, _OWN = 4096, 64
 @attrs.frozen
 class Kamailio(Server):
     """
-    One worker for UDP, since there is one core.
+    One worker for UDP, since there is one core, unless ``workers`` says otherwise.
 
     Subscriptions live in its memory in all variants; ``durable`` says whether they are
     written to the database as well before they are answered.  Publications go to the
@@ -47,6 +47,7 @@ class Kamailio(Server):
     #: As for ``-x`` and ``-X``; None takes the default.
     allocator: str | None
     durable: bool
+    workers: int = 1
 
     def missing(self) -> str | None:
         """Say what is not installed."""
@@ -103,6 +104,7 @@ class Kamailio(Server):
         is_tcp = wanted.transport == "tcp"
         database = self.database.module
         return _CONFIGURATION.format(
+            workers=self.workers,
             listen=f"{wanted.transport}:{LOOPBACK}:{port}",
             no_tcp="no" if is_tcp else "yes",
             server=f"sip:{LOOPBACK}:{port}" + (";transport=tcp" if is_tcp else ""),
@@ -129,7 +131,7 @@ def _modules() -> Path | None:
 _CONFIGURATION = """\
 debug=-1
 log_stderror=yes
-children=1
+children={workers}
 tcp_children=1
 auto_aliases=no
 dns=no
