@@ -6,7 +6,8 @@ from bench.check import Check
 from bench.growth import MEMORY
 from bench.interleave import INTERLEAVE
 from bench.kill import KILL
+from bench.latency import LATENCY
 from bench.overload import OVERLOAD
 from bench.restart import RESTART
 
-CHECKS: tuple[Check, ...] = (INTERLEAVE, KILL, RESTART, OVERLOAD, MEMORY)
+CHECKS: tuple[Check, ...] = (LATENCY, INTERLEAVE, KILL, RESTART, OVERLOAD, MEMORY)

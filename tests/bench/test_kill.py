@@ -8,7 +8,7 @@ import os
 import pytest
 
 from bench.__main__ import main
-from bench.driver import Run, build
+from bench.driver import Run
 from bench.faulty import Server
 from bench.measure import faults_of
 
@@ -53,11 +53,6 @@ class Mortal(Server):
     def _send(self, lines, body, way):
         if self.left != 0:
             super()._send(lines, body, way)
-
-
-@pytest.fixture(scope="module")
-def driver():
-    return build()
 
 
 @pytest.fixture

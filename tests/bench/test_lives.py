@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-from bench.driver import build
 from bench.faulty import Server
 
 pytestmark = pytest.mark.needs("cc", "make")
@@ -24,11 +23,6 @@ FAULTS = (
     "unknown_notifies",
     "unreadable",
 )
-
-
-@pytest.fixture(scope="module")
-def driver():
-    return build()
 
 
 @pytest.fixture

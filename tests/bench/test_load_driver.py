@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import subprocess
 import threading
@@ -11,7 +10,6 @@ from collections import defaultdict
 
 import pytest
 
-from bench.driver import build
 from bench.faulty import Server
 
 pytestmark = pytest.mark.needs("cc", "make")
@@ -36,39 +34,6 @@ FAULTS = (
 #: are told once before, too.
 ROUNDS = 20 * 3
 TOLD = 2 * 3 + ROUNDS
-
-
-@pytest.fixture(scope="module")
-def driver():
-    return build()
-
-
-@pytest.fixture
-def play(driver):
-    """Run the driver against a server; give what it counted."""
-
-    def play(server, scenario, *arguments):
-        small = [
-            "-p",
-            "2",
-            "-w",
-            "6",
-            "-f",
-            "2",
-            "-n",
-            "20",
-            "-W",
-            "0",
-            "--drain",
-            "0.1",
-        ]
-        where = ["--server", f"127.0.0.1:{server.port}"]
-        command = [driver, *where, *small, "--timeout", "0.5", *arguments, scenario]
-        with server:
-            ended = subprocess.run(command, capture_output=True, check=True, timeout=60)
-        return json.loads(ended.stdout)
-
-    return play
 
 
 def faults(counted):
