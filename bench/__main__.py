@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from bench.plot import can_plot, plot
 from bench.results import Report, Skipped, summarise
 from bench.scenarios import QUICK as QUICK_SCENARIOS
 from bench.scenarios import SCENARIOS
-from bench.servers import ALL, SERVERS, DidNotStart, Server
+from bench.servers import ALL, SERVERS, USUAL, DidNotStart, Server
 from bench.servers import QUICK as QUICK_SERVERS
 from bench.size import FULL, QUICK, Size
 from bench.soak import soak
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     size = _size_of(asked)
     names = asked.only or _names_of(asked.quick)
-    peers = asked.peers or (list(QUICK_SERVERS) if asked.quick else [])
+    peers = asked.peers or (QUICK_SERVERS if asked.quick else USUAL)
     machine = describe_machine()
     if asked.soak:
         return _soak(asked, size, machine)
@@ -55,8 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         skipped=skipped,
     )
     bench = Bench(build(), Cores(*asked.cores), size.seconds, size.warmup)
+    began = time.monotonic()
     _measure_costs(report, bench, size)
     _measure_checks(report, bench, size, names, present)
+    minutes = (time.monotonic() - began) / 60
+    report.settings = {**report.settings, "took": f"{minutes:.0f} minutes"}
     _write(report, asked)
     return 0 if report.results or any(report.checked.values()) else 1
 
@@ -139,7 +143,7 @@ def _noted(report: Report, what: str) -> Iterator[None]:
 def _present(peers: Sequence[str]) -> tuple[list[Server], list[Skipped]]:
     present, skipped = [], []
     for server in ALL:
-        if peers and server.name not in peers:
+        if server.name not in peers:
             continue
         why = server.missing()
         if why is None:

@@ -129,13 +129,13 @@ def _promises(grown: Growth) -> Iterator[Promise]:
     yield Promise("a subscription", "octets of memory", grown.subscription.memory, 2000)
 
 
-#: One of each kind is weighed, of those that take many users in good time.
+#: One of each is weighed, of those that take many users in good time.
 MEMORY = Check(
     "memory",
     "Octets of memory, and in files",
     ("idle", "a publication", "a subscription", "of each"),
     _measure,
     _rows,
-    ("presproxy", "kamailio-tmpfs"),
+    ("presproxy", "kamailio-memory"),
     promises=_promises,
 )

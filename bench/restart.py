@@ -92,8 +92,9 @@ def _rows(one: Restart) -> Iterator[list[str]]:
 
 
 def _promises(one: Restart) -> Iterator[Promise]:
-    faults = sum(one.faults.values())
-    yield Promise("after `kill -9` at rest", "faults", faults, 0)
+    row, faults = "after `kill -9` at rest", sum(one.faults.values())
+    yield Promise(row, "faults", faults, 0)
+    yield Promise(row, "seconds until it answers", one.seconds, 10)
 
 
 RESTART = Check(

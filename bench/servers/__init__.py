@@ -9,7 +9,7 @@ from bench.servers.presproxy import Presproxy
 from bench.servers.responder import Responder
 from bench.servers.server import DidNotStart, Server
 
-__all__ = ["ALL", "QUICK", "SERVERS", "DidNotStart", "Server"]
+__all__ = ["ALL", "QUICK", "SERVERS", "USUAL", "DidNotStart", "Server"]
 
 #: In the order of the columns.
 SERVERS: tuple[Server, ...] = (
@@ -71,6 +71,9 @@ _WITHOUT_COLUMN: tuple[Server, ...] = (
 )
 
 ALL = (*SERVERS, *_WITHOUT_COLUMN)
+
+#: All but the one between: it is slower than the one in memory, and keeps as little.
+USUAL = tuple(server.name for server in ALL if server.name != "kamailio-tmpfs")
 
 #: The everyday ones.
 QUICK = ("presproxy", "kamailio-memory", "kamailio-workers")

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main, parser
+from bench.checks import CHECKS
 from bench.markdown import write_markdown
 from bench.measure import Measurement
 from bench.plot import plot
 from bench.processes import cpu_of, memory_of, stop, tree
-from bench.results import Report, Skipped, summarise
+from bench.results import RATIOS, Report, Skipped, summarise
 from bench.scenarios import SCENARIOS
-from bench.servers import SERVERS
+from bench.servers import ALL, SERVERS
 from presproxy.testing.instance import wait_for
 
 SCENARIO = {scenario.name: scenario for scenario in SCENARIOS}
@@ -339,7 +340,32 @@ def test_the_page_says_what_the_command_line_takes():
         parser().parse_args(shlex.split(arguments.strip('"')))
 
 
-def test_the_page_names_every_server():
+def test_the_page_names_every_server_and_every_check():
     text = PAGE.read_text()
+    checks = [f"--only {check.name}" for check in CHECKS]
 
-    assert [name for name in SERVER if name not in text] == []
+    assert [server.name for server in ALL if server.name not in text] == []
+    assert [words for words in checks if words not in text] == []
+
+
+def test_every_row_and_every_check_can_be_asked_for_by_its_name():
+    names = [one.name for one in (*SCENARIOS, *CHECKS)]
+
+    assert len(set(names)) == len(names)
+    assert parser().parse_args(["--only", ",".join(names)]).only == names
+
+
+def test_every_goal_is_a_ratio_or_a_row_of_ours():
+    goals = [goal.to for scenario in SCENARIOS for goal in scenario.goals]
+
+    assert [to for to in goals if to not in RATIOS and to not in SCENARIO] == []
+    without = [scenario.name for scenario in SCENARIOS if not scenario.goals]
+    assert without == ["fanout-4", "mixed"]
+
+
+def test_checks_are_for_servers_that_there_are():
+    names = [server.name for server in ALL]
+
+    assert [
+        check.name for check in CHECKS if not set(check.servers) <= set(names)
+    ] == []
