@@ -95,4 +95,10 @@ def _write_users(path: Path, count: int) -> None:
         for number in range(count)
     ]
     command = [_ours("presproxy"), "passwd", str(path), "--batch"]
-    subprocess.run(command, input="\n".join(lines), text=True, check=True)
+    subprocess.run(
+        command,
+        input="\n".join(lines),
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
