@@ -201,7 +201,7 @@ def _names(known: Iterable[str]) -> Callable[[str], list[str]]:
     return take
 
 
-def _two_cores() -> tuple[int, int]:
+def two_cores() -> tuple[int, int]:
     """Give two of ours; twice the same when there is one, and the figures are worth less."""
     ours = sorted(os.sched_getaffinity(0))
     return ours[0], ours[1] if len(ours) > 1 else ours[0]
@@ -243,7 +243,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--cores",
         type=_cores,
-        default=_two_cores(),
+        default=two_cores(),
         metavar="SERVER,LOAD",
         help="where each of the two runs [the first two]",
     )

@@ -9,7 +9,7 @@ static const char USAGE[] =
     "usage: load [options] SCENARIO\n"
     "\n"
     "SCENARIO is one of publish-new, publish-modify, publish-refresh, subscribe,\n"
-    "resubscribe, poll, fanout, changes, mixed, lives, interleave, kill.\n"
+    "resubscribe, poll, fanout, changes, mixed, lives, tour, interleave, kill.\n"
     "\n"
     "  -s, --server HOST:PORT  where the server is                 [127.0.0.1:5060]\n"
     "  -t, --tcp               TCP instead of UDP\n"

@@ -34,6 +34,7 @@ static const struct scenario SCENARIOS[] = {
      .pattern_length = 4,
      .watched_by = 10,
      .is_killed = true},
+    {"tour", TOUR, {SUBSCRIBE, ROUND, RESUBSCRIBE, REFRESH}, .pattern_length = 4},
 };
 
 const struct scenario *scenario_find(const char *name)
@@ -56,12 +57,38 @@ static void set_up(struct run *run, enum operation operation, uint64_t count)
     run_phase(run, &phase);
 }
 
+enum { ROUNDS = 5 };
+
+/* Everybody is there, but as many watchers as subscribe in the tour.  It goes round some
+ * times; each phase has one operation, and as many of it as the limit says. */
+static void tour(const struct scenario *scenario, struct run *run)
+{
+    uint64_t limit = run->options.limit;
+    if (ROUNDS * limit < run->watcher_count)
+        set_up(run, SUBSCRIBE, run->watcher_count - ROUNDS * limit);
+    for (unsigned i = 0; i < ROUNDS * scenario->pattern_length; i++) {
+        struct phase phase = {
+            .pattern = {scenario->pattern[i % scenario->pattern_length]},
+            .pattern_length = 1,
+            .limit = limit,
+            .window = run->options.window,
+            .is_measured = true,
+        };
+        run_phase(run, &phase);
+    }
+    run_drain(run);
+}
+
 void scenario_play(const struct scenario *scenario, struct run *run)
 {
     const struct options *options = &run->options;
     run->is_scattered = scenario->is_scattered;
     if (scenario->setting >= STATES)
         set_up(run, PUBLISH_NEW, run->presentity_count);
+    if (scenario->setting == TOUR) {
+        tour(scenario, run);
+        return;
+    }
     if (scenario->setting >= WATCHERS)
         set_up(run, SUBSCRIBE,
                scenario->watched_by > 0

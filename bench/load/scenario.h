@@ -9,6 +9,7 @@
 enum setting {
     NOTHING,
     STATES,   /* of every presentity */
+    TOUR,     /* watchers, but for as many as are to subscribe: see scenario.c */
     WATCHERS, /* all of them subscribed */
     TOLD,     /* all of them, of a change */
 };

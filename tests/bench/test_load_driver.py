@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 import threading
@@ -70,6 +71,32 @@ def test_a_round_is_over_when_every_watcher_was_told(play):
 
     assert counted["notifies"] == ROUNDS
     assert counted["latency"]["notify"]["count"] == ROUNDS
+
+
+def test_a_tour_measures_each_operation_by_itself_and_goes_round(driver):
+    told = []
+
+    def tell(server, subscriber, state):
+        told.append(state)
+        server.notify(subscriber, state)
+
+    with Server(tell) as server:
+        where = ["--server", f"127.0.0.1:{server.port}"]
+        small = ["-p", "2", "-w", "12", "-f", "2", "-n", "2", "tour"]
+        ended = subprocess.run(
+            [driver, *where, *small, "--sync"],
+            input=b"\n" * 40,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+    *words, line = ended.stdout.decode().splitlines()
+    counted = json.loads(line)
+
+    assert words == ["begin", "end"] * 4 * 5
+    # Two rounds of each of the five, when 4, 6, 8, 10 and 12 had subscribed.
+    assert len(told) == 4 + 6 + 8 + 10 + 12
+    assert (counted["operations"], faults(counted)) == (2, {})
 
 
 def test_it_sees_a_state_older_than_one_seen_before(play):

@@ -179,6 +179,28 @@ def test_many_small_changes_take_turns_too():
     assert len(agency.notifier.told) == 3 * SLICE
 
 
+def test_of_many_that_changed_some_are_composed_in_one_turn():
+    class Counting(WordPackage):
+        composed = 0
+
+        def compose(self, material):
+            Counting.composed += 1
+            return super().compose(material)
+
+    agency = Agency(Counting(), most_in_all=2 * SLICE + 1)
+    for number in range(2 * SLICE + 1):
+        agency.subscribe("bob", presentity=watcher(f"p{number}"))
+        agency.publish("away", watcher(f"p{number}"))
+    Counting.composed = 0
+
+    counts = []
+    for _ in range(3):
+        agency.turn()
+        counts.append(Counting.composed)
+
+    assert counts == [SLICE, 2 * SLICE, 2 * SLICE + 1]
+
+
 def test_a_small_change_need_not_wait_for_the_end_of_a_large_one(agency):
     crowd(agency, 6 * SLICE)
     agency.subscribe("bob", presentity=watcher("carol"))
