@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.__main__ import _two_cores
+from bench.__main__ import two_cores
 from bench.driver import build
 from bench.faulty import Server
 from bench.latency import LATENCY, Audience, Latency, measure_latency
@@ -18,7 +18,7 @@ AUDIENCE = Audience(watchers=5, presentities=20, window=2, ways=2, at_most=20.0)
 
 @pytest.fixture
 def bench():
-    return Bench(build(), Cores(*_two_cores()), 0.2, 0.0)
+    return Bench(build(), Cores(*two_cores()), 0.2, 0.0)
 
 
 def test_changes_come_at_half_of_saturation(bench):
