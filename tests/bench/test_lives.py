@@ -64,7 +64,7 @@ def test_it_sees_a_removal_that_is_not_told(play):
         if state:
             server.notify(subscriber, state)
 
-    assert set(play(Server(tell))) == {"wrong_final"}
+    assert play(Server(tell))["wrong_final"] > 0
 
 
 def test_it_sees_a_subscription_ended_by_nobody(play):
