@@ -117,6 +117,13 @@ class Inbox:
         if not self.admission.is_open:
             self._open_until = _CLOSED
 
+    def empty(self) -> None:
+        """Hand on all that waits, however long that takes: nobody is there later."""
+        for waiting in self._lanes:
+            while waiting:
+                arrived, data, flow = self._pop(waiting)
+                self.receive(data, flow, arrived)
+
     # -- For streams -----------------------------------------------------------------
 
     @property

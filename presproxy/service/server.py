@@ -206,6 +206,8 @@ class PresenceServer:
         self.is_ready = False
         if self._started and self.bound:
             served = self.core.finish()
+            # What waits for its turn is refused, as all that comes now.
+            self.inbox.empty()
             ending = self.connections.stop_accepting()
             await self._within(self.patience.ending, ending, "taking no connections")
             await self._finish(served)

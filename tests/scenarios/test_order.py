@@ -206,8 +206,7 @@ def test_more_watchers_than_fit_in_a_slice_see_no_older_state(
     for number in range(1300):
         stage.add(roads[number % 4], f"sip:{presentity}")
         if number % 100 == 99:
-            stage.turn()
-    stage.run({})
+            stage.run({})
     stage.devices.append(Device(peers(server, presentity), "phone", 30))
 
     stage.run({"phone": 30})

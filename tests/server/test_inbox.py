@@ -275,6 +275,16 @@ def test_refusing_takes_half_of_a_turn_and_serving_the_rest(house):
     assert 4 <= len(house.served) <= 6
 
 
+def test_all_that_waits_is_handed_on_before_the_end(house):
+    house.cost = SLICE
+    house.take(*(of(lane) for lane in reversed(Lane)))
+
+    house.inbox.empty()
+
+    assert house.served == [of(lane) for lane in Lane]
+    assert len(house.inbox) == 0
+
+
 def test_datagrams_beyond_the_bound_are_dropped_and_counted():
     house = Above(bounds=Bounds(messages=3))
     house.take(*(of(Lane.NEW, n) for n in range(5)))

@@ -124,6 +124,8 @@ def test_what_was_acknowledged_before_the_end_is_there_after_it(instance):
         requests.append(peer.write("PUBLISH", aor, fields, pidf(aor)))
     # All at once, and the end in their midst.
     peer.socket.sendall(b"".join(requests[:200]))
+    while not peer.inbox:
+        assert peer.pump(10)
     os.kill(instance.pid, signal.SIGTERM)
     with suppress(OSError):  # It may have closed the connection.
         peer.socket.sendall(b"".join(requests[200:]))
