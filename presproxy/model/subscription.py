@@ -16,10 +16,8 @@ from presproxy.model.decision import NEUTRAL, View
 from presproxy.model.identity import Identity
 from presproxy.sip.uri import AddressOfRecord
 
-# Words are looked up in tables in half the time of other members of an enumeration.
 
-
-class State(enum.StrEnum):
+class State(enum.Enum):
     """As Subscription-State writes it (RFC 6665 §8.2.3)."""
 
     PENDING = "pending"
@@ -39,7 +37,7 @@ class Reason(enum.Enum):
     INVARIANT = "invariant"
 
 
-class Happening(enum.StrEnum):
+class Happening(enum.Enum):
     """What can happen to a subscription."""
 
     APPROVED = "approved"
