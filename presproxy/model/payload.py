@@ -72,7 +72,7 @@ def write_subscription(subscription: Subscription, route: bytes) -> bytes:
             subscription.watcher.aor,
             subscription.watcher.proof,
             subscription.content_type,
-            subscription.state.value,
+            subscription.state,
             _APPROVED if subscription.was_approved else _NOT_APPROVED,
             subscription.view.name,
             repr(subscription.since),
