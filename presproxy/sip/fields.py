@@ -300,7 +300,10 @@ def parse_contact(text: str) -> Contact:
     """Read one Contact value."""
     if text.strip(" \t") == "*":
         return WILDCARD
-    return Contact(*cut_any_name_address("Contact", text))
+    match = _usual_name_addr(text)
+    if match is None or match[3] is not None:
+        return Contact(*cut_any_name_address("Contact", text))
+    return Contact(match[1], match[2])
 
 
 _NameAddressParts = tuple[str | None, str, Parameters]
