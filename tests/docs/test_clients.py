@@ -92,6 +92,10 @@ def state_of_alice(server: Instance) -> str:
     return as_bob(server, "fetch", "alice@example.org")
 
 
+def is_watched(server: Instance, presentity: str) -> bool:
+    return bool(server.show(f"subscriptions?presentity={presentity}")["items"])
+
+
 @pytest.mark.needs("baresip", "baresip/modules/presence.so")
 def test_baresip_publishes_and_watches(server, tmp_path, captioned):
     files = captioned("guides/clients")
@@ -109,6 +113,8 @@ def test_baresip_publishes_and_watches(server, tmp_path, captioned):
     client, log = started(folder, "baresip", "-f", str(folder))
     try:
         online = wait_for(lambda: "available" in state_of_alice(server), PATIENCE)
+        # It prints what changes, and not what it is told first.
+        assert wait_for(lambda: is_watched(server, "bob@example.org"), PATIENCE)
         as_bob(server, "publish", "bob@example.org", "busy")
         saw_bob = printed(log, "Busy")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as typist:
