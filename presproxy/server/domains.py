@@ -33,8 +33,6 @@ class Domains:
 
     def ours(self, aor: AddressOfRecord) -> AddressOfRecord:
         """Give an address of ours as it is kept, or refuse with 404."""
-        if aor[aor.rfind("@") + 1 :] in self.names:
-            return aor
         domain = domain_of(aor)
         if domain not in self.names:
             what = "domain" if domain else "number"

@@ -136,6 +136,21 @@ def test_the_presentity_is_found_wherever_it_is_named(desk, uri, to, presentity)
     assert [each.presentity for each in desk.subscriptions] == [presentity]
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sip:bob@elsewhere.test",
+        "sip:elsewhere.test",
+        "tel:+49301234",
+        "tel:7042;phone-context=example.test",
+    ],
+)
+def test_whoever_is_not_of_our_domains_is_not_found(desk, uri):
+    watching = desk.subscribe({"To": "<sip:bob@elsewhere.test>"}, uri=uri)
+
+    assert watching.status == 404
+
+
 # --- In a dialog
 
 
