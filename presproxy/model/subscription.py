@@ -16,11 +16,13 @@ from presproxy.model.decision import NEUTRAL, View
 from presproxy.model.identity import Identity
 from presproxy.sip.uri import AddressOfRecord
 
-# Words are looked up in tables in half the time of other members of an enumeration.
-
 
 class State(enum.StrEnum):
-    """As Subscription-State writes it (RFC 6665 §8.2.3)."""
+    """
+    As Subscription-State writes it (RFC 6665 §8.2.3).
+
+    Words, as these are looked up in tables in half the time of other members.
+    """
 
     PENDING = "pending"
     ACTIVE = "active"

@@ -472,8 +472,6 @@ def _tagged(request: Request, text: str, tag: str) -> str:
     except MalformedField:
         # It goes back as it came: whoever wrote it may still know it.
         return text
-    if not to.parameters and not text.endswith(";"):
-        return f"{text};tag={tag}"
     known = to.parameter("tag")
     if known:
         return text
