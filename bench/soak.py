@@ -110,8 +110,9 @@ def soak(server: Server, bench: Bench, seconds: float, rate: float | None) -> So
         **faults_of(counted),
         **{name: counted[name] for name in _MORE_FAULTS if counted[name]},
     }
-    if visits.counted["unanswered"]:
-        faults["visitors_unanswered"] = visits.counted["unanswered"]
+    for how in ("refused", "unanswered"):
+        if visits.counted[how]:
+            faults[f"visitors_{how}"] = visits.counted[how]
     return Soak(
         server.name,
         seconds,

@@ -24,12 +24,17 @@ _STAY = 5.0
 _RESET = struct.pack("ii", 1, 0)
 
 
+class _Refused(Exception):
+    """A visitor was answered, and not by a 2xx."""
+
+
 @attrs.define(eq=False)
 class Visits:
     """
     Visitors in a thread of its own on one core, ``rate`` of them a second.
 
-    ``counted`` tells how many of each kind came, and how many were not answered.
+    ``counted`` tells how many of each kind came, and how many were refused or not answered
+    at all.
     """
 
     port: int
@@ -65,6 +70,8 @@ class Visits:
         name = visit.__name__.strip("_")
         try:
             visit(self, _Visitor.arrive(self.port, number))
+        except _Refused:
+            self.counted["refused"] += 1
         except OSError:
             self.counted["unanswered"] += 1
         self.counted[name] += 1
@@ -103,10 +110,17 @@ class _Visitor:
         return text.replace("\n", "\r\n").encode()
 
     def ask(self, expires: int) -> None:
-        """Subscribe, take the response and the NOTIFY, and answer that."""
+        """
+        Subscribe, take the response and the NOTIFY, and answer that.
+
+        Goes and raises `_Refused` if there will be none.
+        """
         self.connection.sendall(self.subscribe(expires))
-        heads = [self._message(), self._message()]
-        notify = next(head for head in heads if head.startswith("NOTIFY"))
+        response = self._message()
+        if not response.startswith("SIP/2.0 2"):
+            self.go()
+            raise _Refused
+        notify = self._message()
         lines = notify.split("\r\n")
         kept = ("via", "from", "to", "call-id", "cseq")
         copied = [line for line in lines if line.partition(":")[0].lower() in kept]
