@@ -23,6 +23,10 @@ from typing import Any, Protocol
 import attrs
 from zope.interface import Attribute, Interface
 
+from presproxy.documents.lync.categories import Category
+from presproxy.documents.lync.contacts import ContactList
+from presproxy.documents.lync.containers import Container
+from presproxy.documents.lync.subscribers import Subscriber
 from presproxy.errors import IntervalTooBrief
 from presproxy.metrics import Metrics
 from presproxy.model.decision import Decision, Handling, View
@@ -255,6 +259,8 @@ class Feed(enum.Enum):
     PUBLICATIONS = "publications"
     #: The subscriptions to the package whose name this one extends (RFC 3857 §4.1).
     WATCHERS = "watchers"
+    #: What a user keeps here of himself: categories, containers, contacts, subscribers.
+    ACCOUNT = "account"
 
 
 @attrs.frozen
@@ -275,16 +281,33 @@ class Watcher:
 
 
 @attrs.frozen
+class Account:
+    """
+    What a Lync user keeps here of himself ([MS-PRES] 1.3.1.5).
+
+    It is shown to his own endpoints and to nobody else.
+    """
+
+    categories: Sequence[Category] = ()
+    containers: Sequence[Container] = ()
+    subscribers: Sequence[Subscriber] = ()
+    contacts: ContactList = attrs.field(factory=ContactList)
+
+
+@attrs.frozen
 class Material:
     """
     All there is of one presentity for one package.
 
-    ``publications`` are alive and the latest modified comes first.
+    ``publications`` are alive and the latest modified comes first; ``categories`` are
+    what Lync endpoints published.  ``account`` is there for `Feed.ACCOUNT` alone.
     """
 
     presentity: AddressOfRecord
     publications: Sequence[Publication] = ()
     watchers: Sequence[Watcher] = ()
+    categories: Sequence[Category] = ()
+    account: Account | None = None
 
 
 class IEventPackage(Interface):
@@ -342,6 +365,21 @@ class IEventPackage(Interface):
         Write the body.  Called once per distinct state, view and content type.
 
         A `NumberedBody` leaves a gap for a version counted per subscription.
+        """
+
+
+class IDeltaPackage(Interface):
+    """
+    An event package that can say what is new, too.
+
+    Provided by an `IEventPackage` beside it; asked for once at the start.
+    """
+
+    def render_change(state: Any, former: Any, content_type: str) -> bytes | None:
+        """
+        Write what ``state`` has and ``former`` had not; None to say all again.
+
+        It goes to watchers who were told ``former`` last, and nobody else.
         """
 
 

@@ -19,6 +19,7 @@ from presproxy.events.fanout import SLICE, FanOut
 from presproxy.events.resource import Resource, Resources
 from presproxy.events.winfo import SUFFIX, Visitors, watched_package
 from presproxy.extend.guard import PluginFailed
+from presproxy.interfaces import Account, Feed
 from presproxy.model.decision import NEUTRAL, Decision, Handling, View
 from presproxy.model.subscription import (
     Happening,
@@ -62,6 +63,8 @@ class PresenceAgent:
     ticks: Callable[[], float]
     later: Callable[[float, Callable[[], None]], object]
     gone: Callable[[Subscription], None]
+    #: Gives what a user keeps here of himself.
+    accounts: Callable[[AddressOfRecord], Account] = lambda aor: Account()
     _subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     _by_watcher: dict[AddressOfRecord, int] = attrs.field(factory=dict)
     _expiries: Expiries[Subscription] = attrs.field(factory=Expiries)
@@ -300,7 +303,9 @@ class PresenceAgent:
         self.resources.drop_if_empty(resource)
 
     def _feed(self, resource: Resource) -> None:
-        """Tell a resource that feeds on watchers where they are."""
+        """Tell a resource that feeds on watchers, or on an account, where that is."""
+        if resource.package.feeds is Feed.ACCOUNT and resource.account is None:
+            resource.account = partial(self.accounts, resource.presentity)
         watched = watched_package(resource.package.name)
         if watched is not None and resource.watchers is None:
             resource.watchers = lambda: self.visitors.watchers(

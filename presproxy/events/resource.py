@@ -7,8 +7,9 @@ from typing import Any
 
 import attrs
 
+from presproxy.documents.lync.categories import Category
 from presproxy.extend.guard import Guard, PluginFailed
-from presproxy.interfaces import Feed, IEventPackage, Material, Watcher
+from presproxy.interfaces import Account, Feed, IEventPackage, Material, Watcher
 from presproxy.model.decision import NEUTRAL, View
 from presproxy.model.notice import Body, NumberedBody
 from presproxy.model.publication import Publication
@@ -31,11 +32,15 @@ class Resource:
     guard: Guard[IEventPackage]
     #: The latest modified comes first.
     publications: list[Publication] = attrs.field(factory=list)
+    #: What Lync endpoints published, in no order.
+    categories: Sequence[Category] = ()
     #: By how many there will be more when all first ones on their way are live.
     growth: int = 0
     subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     #: Gives the watchers, where the package feeds on them.
     watchers: Callable[[], Sequence[Watcher]] | None = None
+    #: Gives what the presentity keeps of himself, where the package feeds on that.
+    account: Callable[[], Account] | None = None
     #: Changed since its watchers were last told, and whether that waits for a pause.
     is_marked: bool = False
     is_pausing: bool = False
@@ -61,7 +66,9 @@ class Resource:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing left to remember."""
-        return not (self.publications or self.subscriptions or self.growth)
+        return not (
+            self.publications or self.subscriptions or self.categories or self.growth
+        )
 
     def outdate(self) -> None:
         """What it is composed from is another now."""
@@ -136,7 +143,16 @@ class Resource:
         watchers: Sequence[Watcher] = ()
         if self.package.feeds is Feed.WATCHERS and self.watchers is not None:
             watchers = self.watchers()
-        material = Material(self.presentity, tuple(self.publications), watchers)
+        account = None
+        if self.package.feeds is Feed.ACCOUNT and self.account is not None:
+            account = self.account()
+        material = Material(
+            self.presentity,
+            tuple(self.publications),
+            watchers,
+            self.categories,
+            account,
+        )
         return self.guard.tell(self.package.compose, material)
 
     def _rendered(

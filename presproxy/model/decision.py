@@ -39,6 +39,22 @@ FULL = View("full")
 NEUTRAL = View("neutral")
 
 
+_CONTAINER = "container-"
+
+
+def container_view(container: int) -> View:
+    """Give the view of a Lync container ([MS-PRES] 3.3): its publications and no others."""
+    return View(f"{_CONTAINER}{container}")
+
+
+def container_of(view: View) -> int | None:
+    """Give the number of the container a view shows, None for a view of another kind."""
+    if not view.name.startswith(_CONTAINER):
+        return None
+    number = view.name.removeprefix(_CONTAINER)
+    return int(number) if number.isascii() and number.isdigit() else None
+
+
 def view_named(name: str) -> View:
     """Give the view of a name; one of those above is the very same object."""
     for view in (FULL, NEUTRAL):

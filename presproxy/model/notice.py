@@ -39,6 +39,19 @@ class NumberedBody:
         return b"%b%d%b" % (self.before, version, self.after)
 
 
+@attrs.define(unsafe_hash=True)
+class DeltaBody(Body):
+    """
+    A rendered body, and what of it is new for whoever was told ``base`` last.
+
+    It is equal to another by what it says as a whole.  ``delta`` is of the same content
+    type.
+    """
+
+    base: DeltaBody | None = attrs.field(default=None, eq=False, repr=False)
+    delta: bytes = attrs.field(default=b"", eq=False, repr=False)
+
+
 #: No body at all, for when there is nothing to show but the subscription's state.
 EMPTY = Body("", b"")
 

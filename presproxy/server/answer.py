@@ -29,6 +29,8 @@ class Answer:
     reason: str | None = None
     to_tag: str | None = None
     then: Callable[[], None] | None = None
+    body: bytes = b""
+    content_type: str | None = None
 
 
 class Refusal(Exception):

@@ -156,6 +156,8 @@ class Core:
             transaction.request,
             answer.status,
             answer.fields,
+            answer.body,
+            content_type=answer.content_type,
             to_tag=answer.to_tag or self.tokens.tag(),
             reason=answer.reason,
         )

@@ -8,9 +8,16 @@ from, and how to send something there.  The transports make them.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 Address = tuple[str, int]
+
+
+class Seal(Protocol):
+    """What signs all that goes to a peer, once that was agreed upon."""
+
+    def sealed(self, data: bytes) -> bytes:
+        """Give a whole message with its signature in it."""
 
 
 class Flow:
@@ -69,6 +76,19 @@ class Flow:
         ended as idle before.  For datagrams there is nothing to keep.
         """
 
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """
+        Call ``tell`` once the flow is gone for good, in a turn of its own.
+
+        Gives what takes that back.  For datagrams it is never called.
+        """
+        return _nothing
+
+    @property
+    def seal(self) -> Seal | None:
+        """What signs all that is sent here; there is none with datagrams."""
+        return None
+
     def when_room(self, tell: Callable[[], None]) -> None:
         """
         Call ``tell`` once a flow that is full is so no more, or is closed.
@@ -80,3 +100,7 @@ class Flow:
     def __str__(self) -> str:
         host, port = self.peer
         return f"{self.transport.lower()}:{host}:{port}"
+
+
+def _nothing() -> None:
+    """Nothing to take back."""

@@ -21,14 +21,17 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from presproxy.errors import FlowClosed
-from presproxy.sip.flow import Address, Flow
+from presproxy.sip.flow import Address, Flow, Seal
 from presproxy.sip.framing import Framer, Limits, StreamBroken
 from presproxy.transport.refusal import refusal
 from presproxy.transport.sockets import notice_silence
 from presproxy.transport.traffic import Traffic
+
+_log = Logger()
 
 _PONG = b"\r\n"
 
@@ -113,16 +116,18 @@ class Keeper(Protocol):
 class StreamFlow(Flow):
     """A way to one peer by a connection; it ends with it."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "seal")
 
     transport = "TCP"
     reliable = True
+    seal: Seal | None
 
     def __init__(
         self, connection: StreamConnection, local: Address, peer: Address, sent_by: str
     ) -> None:
         super().__init__(local, peer, sent_by)
         self._connection = connection
+        self.seal = None
 
     @property
     def is_open(self) -> bool:
@@ -136,7 +141,8 @@ class StreamFlow(Flow):
         Raises `FlowClosed` when the connection is gone, and when more than
         `StreamLimits.unsent` waits for a peer that does not read: that ends it.
         """
-        self._connection.send(data)
+        seal = self.seal
+        self._connection.send(data if seal is None else seal.sealed(data))
 
     @property
     def is_full(self) -> bool:  # type: ignore[override]  # read-only here
@@ -146,6 +152,10 @@ class StreamFlow(Flow):
     def when_room(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` once what waits for the peer is on its way, or never will be."""
         self._connection.when_room(tell)
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call ``tell`` once the connection is gone; gives what takes that back."""
+        return self._connection.when_closed(tell)
 
     def towards(self, peer: Address) -> Flow:
         """Give the flow itself."""
@@ -185,6 +195,7 @@ class StreamConnection(TwistedProtocol):
         self._held_octets = 0
         self._full_since = inf
         self._waits_for_room: list[Callable[[], None]] = []
+        self._waits_for_end: dict[object, Callable[[], None]] = {}
         self._half_read = 0
         self._is_strange = is_accepted
         self._heard_at = keeper.clock.seconds()
@@ -247,6 +258,7 @@ class StreamConnection(TwistedProtocol):
             self._keeper.traffic.take(self._waiting.popleft(), self.flow)
         self._keeper.closed(self)
         self._tell_of_room()
+        self._tell_of_end()
 
     def _note_half_read(self, octets: int, begins: bool, now: float) -> None:
         before = self._half_read
@@ -336,6 +348,31 @@ class StreamConnection(TwistedProtocol):
     def when_room(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` once nothing is held back, or the connection is gone."""
         self._waits_for_room.append(tell)
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call ``tell`` once the connection is gone; gives what takes that back."""
+        key = object()
+        self._waits_for_end[key] = tell
+        if self.state is State.CLOSED:
+            self._tell_of_end()
+
+        def take_back() -> None:
+            self._waits_for_end.pop(key, None)
+
+        return take_back
+
+    def _tell_of_end(self) -> None:
+        if self._waits_for_end:
+            self._keeper.clock.callLater(0, self._tell_all_of_end)
+
+    def _tell_all_of_end(self) -> None:
+        """Tell all who still want to know; what one of them raises stops no other."""
+        while self._waits_for_end:
+            _, tell = self._waits_for_end.popitem()
+            try:
+                tell()
+            except Exception:
+                _log.failure("The end of {flow} was not taken note of", flow=self.flow)
 
     def _tell_of_room(self) -> None:
         waiting, self._waits_for_room = self._waits_for_room, []

@@ -1,0 +1,1 @@
+"""The documents of Lync's presence ([MS-PRES], [MS-SIP]): bytes to values and back."""
