@@ -91,10 +91,20 @@ class Storm:
 
 
 def measure_storm(
-    server: Server, bench: Bench, act: Act, presentities: int, watchers: int
+    server: Server,
+    bench: Bench,
+    act: Act,
+    presentities: int,
+    watchers: int,
+    late: float = 0.0,
 ) -> Storm:
-    """Let one storm blow over a fresh server."""
-    wanted = Wanted(also_tcp=True, http=free_port())
+    """
+    Let one storm blow over a fresh server.
+
+    ``late`` is how many seconds a PUBLISH may have to wait before it is refused, 0 for
+    what the server says by itself: a refused one makes no storm.
+    """
+    wanted = Wanted(also_tcp=True, http=free_port(), late=late)
     with fresh(server, bench.cores.server, wanted) as (running, folder):
         looker = Looker(running.process.pid, wanted.http, folder / "presproxy.db")
         asking = Asking(running.port, bench.cores.load)
@@ -222,6 +232,7 @@ def main() -> int:
     add("--presentities", type=int, default=1000)
     add("--watchers", type=int, default=100, help="of each [100]")
     add("--acts", default=",".join(names), help=", ".join(names))
+    add("--late", type=float, default=0.0, help="seconds that nobody is refused for")
     add("--json", type=Path, metavar="FILE")
     asked = parser.parse_args()
     bench = Bench(build(), Cores(0, 1), 0.0, 0.0)
@@ -231,7 +242,12 @@ def main() -> int:
             print(f"storm: {act.name}", file=sys.stderr, flush=True)
             storms.append(
                 measure_storm(
-                    SERVERS[0], bench, act, asked.presentities, asked.watchers
+                    SERVERS[0],
+                    bench,
+                    act,
+                    asked.presentities,
+                    asked.watchers,
+                    asked.late,
                 )
             )
     print(write_storms(storms), end="")

@@ -69,6 +69,12 @@ class Presproxy(Server):
             if not users.exists():
                 _write_users(users, wanted.users)
             auth = ["--auth", f"digest:users={users}"]
+        config = []
+        if wanted.late:
+            file = folder / "presproxy.toml"
+            late = f"late = {wanted.late}\nlate_keeping = {wanted.late}\n"
+            file.write_text(f"[limits]\n{late}")
+            config = ["--config", str(file)]
         transports = [wanted.transport, *(["tcp"] if wanted.also_tcp else [])]
         return [
             *(
@@ -81,6 +87,7 @@ class Presproxy(Server):
             *("--storage", self.storage.format(folder=folder)),
             *("--acl", "contacts"),
             *auth,
+            *config,
         ]
 
 

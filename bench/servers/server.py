@@ -46,6 +46,8 @@ class Wanted:
     also_tcp: bool = False
     #: The port its own account of itself is asked at; any when 0.
     http: int = 0
+    #: Seconds that a request may have waited before it is refused; its own when 0.
+    late: float = 0.0
 
 
 @attrs.define(eq=False)

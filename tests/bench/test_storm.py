@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import attrs
 import pytest
 
@@ -38,6 +40,15 @@ def test_a_bad_watcher_subscribes_and_does_no_more(port, by, fields):
 
     good.close()
     bob.close()
+
+
+def test_a_server_that_is_to_be_patient_is_told_so(tmp_path):
+    patient = SERVERS[0]._options(tmp_path, 5060, Wanted(late=60.0))
+    usual = SERVERS[0]._options(tmp_path, 5060, Wanted())
+
+    file = tmp_path / "presproxy.toml"
+    assert patient == [*usual, "--config", str(file)]
+    assert tomllib.loads(file.read_text())["limits"]["late"] == 60.0
 
 
 def test_who_asks_is_answered_and_his_wait_is_known(port):
