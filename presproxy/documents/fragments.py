@@ -133,7 +133,7 @@ class Fragments:
 
     def _name(self, tag: str, scope: Scope) -> tuple[str, str, Scope]:
         """Give an element's name, the declaration it needs, and the scope within."""
-        namespace, local = _split(tag)
+        namespace, local = split_name(tag)
         declaration = ""
         prefix = scope.get(namespace)
         if prefix is None:
@@ -149,7 +149,7 @@ class Fragments:
             if name == _XML_ID:
                 continue
             if name[0] == "{":
-                namespace, local = _split(name)
+                namespace, local = split_name(name)
                 key = _PIDF_ATTRIBUTES if namespace == PIDF else namespace
                 prefix = scope.get(key)
                 if prefix is None:
@@ -167,7 +167,7 @@ class Fragments:
             # Within it PIDF is no longer the default, and gets a prefix as others do.
             inner = {name: prefix for name, prefix in scope.items() if prefix}
             return "", ' xmlns=""', {**inner, _NONE: ""}
-        if _URI.fullmatch(namespace) is None:
+        if not is_namespace(namespace):
             raise MalformedDocument(f"{namespace[:40]!r} is no URI to name a namespace")
         prefix = self._free_prefix(namespace, set(scope.values()))
         declaration = f' xmlns:{prefix}="{escaped_attribute(namespace)}"'
@@ -199,11 +199,17 @@ def with_id(fragment: bytes, old: bytes, new: bytes) -> bytes:
     return fragment[:begin] + new + fragment[begin + len(old) :]
 
 
-def _split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
+    """Cut ``{namespace}name`` in two; the namespace is empty if there is none."""
     if name[0] != "{":
         return _NONE, name
     namespace, _, local = name[1:].rpartition("}")
     return namespace, local
+
+
+def is_namespace(name: str) -> bool:
+    """Whether every reader takes this for the name of a namespace."""
+    return _URI.fullmatch(name) is not None
 
 
 def _is_mixed(element: Element) -> bool:

@@ -55,17 +55,21 @@ def parse(data: bytes, limits: Limits = STANDARD_LIMITS) -> Element:
 
 
 class Tree:
-    """A parsed document, and the prefixes it used."""
+    """
+    A parsed document, and the prefixes it used.
 
-    __slots__ = ("_declared", "root")
+    ``declared`` are all declarations of namespaces, as (prefix, name), in their order.
+    """
+
+    __slots__ = ("declared", "root")
 
     def __init__(self, root: Element, declared: Sequence[tuple[str, str]]) -> None:
         self.root = root
-        self._declared = declared
+        self.declared = declared
 
     def prefix(self, namespace: str) -> str:
         """Give the first prefix a namespace had, nothing if it had none."""
-        for prefix, name in self._declared:
+        for prefix, name in self.declared:
             if prefix and name == namespace:
                 return prefix
         return ""
