@@ -23,6 +23,7 @@ import pytest
 
 from presproxy.auth.users import write_users
 from presproxy.testing.instance import wait_for
+from presproxy.testing.purple import PurpleUser
 from presproxy.testing.wire import cut
 
 CLIENTS = Path(__file__).parent / "clients"
@@ -209,24 +210,34 @@ class Purple(Client):
     """libpurple's SIMPLE, which is Pidgin's."""
 
     words: ClassVar[dict[str, str]] = {"available": "available", "offline": "offline"}
+    user: PurpleUser = attrs.field(kw_only=True)
 
     @classmethod
     def start(cls, folder, server, user, transport, buddies):
         setting = {
-            "folder": str(folder),
+            "protocol": "prpl-simple",
             "user": f"{user}@contoso.com",
             "password": PASSWORD,
-            "host": "127.0.0.1",
-            "port": relay_to(way_to(server, transport)),
-            "udp": False,
+            "options": {
+                "port": relay_to(way_to(server, transport)),
+                "udp": False,
+                "useproxy": True,
+                "proxy": "127.0.0.1",
+            },
             "buddies": [f"sip:{each}@contoso.com" for each in buddies],
         }
-        driver = str(CLIENTS / "purple_user.py")
-        return cls.run(folder, PYTHON, driver, json.dumps(setting))
+        started = PurpleUser.start(folder, CLIENTS / "purple_user.py", setting)
+        return cls(folder, started.process, user=started)
+
+    def say(self, state):
+        self.user.do("status", to=state)
 
     def sees(self, buddy):
-        # A buddy is offline until something else is said.
-        return self._last(rf"(?m)^sip:{buddy}@contoso.com (.+)$") or "offline"
+        sight = self.user.sights().get(f"sip:{buddy}@contoso.com")
+        return sight.status if sight else ""
+
+    def logs(self):
+        return self.user.logs()
 
 
 def write_linphonerc(folder, server, user, transport, buddies) -> Path:
