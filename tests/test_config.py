@@ -23,6 +23,7 @@ from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.uses import Use
 from presproxy.interfaces import IStorage
+from presproxy.testing.certificates import Authority
 from presproxy.transport.where import Where
 
 MACHINE = Machine(host_name="Pbx.example.test")
@@ -268,6 +269,25 @@ def test_an_empty_list_of_authenticators_opens_no_door(written):
 def test_whoever_misspelt_his_authenticator_is_not_told_that_he_has_none():
     assert mistakes_of(CommandLine(listen=("udp:5060",), auth=("digest:users",))) == [
         "--auth: digest: 'users' is not option=value"
+    ]
+
+
+def test_a_door_for_tls_has_a_certificate_that_can_be_used(tmp_path):
+    authority = Authority.make(tmp_path)
+    good = authority.certify(tmp_path / "good.pem", "pbx.example.test")
+    tls = "tls:5061:interface=127.0.0.1:cert="
+
+    configuration = configured(CommandLine(listen=(f"{tls}{good}",)))
+    mistakes = mistakes_of(
+        CommandLine(listen=(f"{tls}none.pem", f"{tls}{authority.path}", "tls:5061"))
+    )
+
+    path = str(good)
+    assert configuration.listen == (Where("tls", 5061, "127.0.0.1", path, path),)
+    assert mistakes == [
+        "--listen: none.pem: No such file or directory",
+        f"--listen: {authority.path}: holds no private key in PEM",
+        "--listen: 'tls:5061': cert=FILE is missing, the certificate of this server",
     ]
 
 

@@ -57,6 +57,7 @@ def speaks_sip(command: Callable[..., None]) -> Callable[..., None]:
     def speaking(
         server: Server,
         transport: str,
+        authorities: str | None,
         user: AddressOfRecord | None,
         password_file: TextIO | None,
         **others: Any,
@@ -64,7 +65,9 @@ def speaks_sip(command: Callable[..., None]) -> Callable[..., None]:
         password = None
         if password_file is not None:
             password = password_file.readline().rstrip("\r\n")
-        server = attrs.evolve(server, transport=transport)
+        server = attrs.evolve(
+            server, transport=transport, authorities=authorities or ""
+        )
         command(Speaker(server, user, password), **others)
 
     options = (
@@ -72,10 +75,10 @@ def speaks_sip(command: Callable[..., None]) -> Callable[..., None]:
             "--server",
             type=where,
             metavar="HOST:PORT",
-            default="127.0.0.1:5060",
+            default="127.0.0.1",
             show_default=True,
             envvar="PRESPROXY_SERVER",
-            help="The server to ask.",
+            help="The server to ask; at 5060, or 5061 by TLS, if no port is named.",
         ),
         click.option(
             "--transport",
@@ -83,6 +86,12 @@ def speaks_sip(command: Callable[..., None]) -> Callable[..., None]:
             default="udp",
             show_default=True,
             help="How to speak to it.",
+        ),
+        click.option(
+            "--authorities",
+            type=click.Path(exists=True, dir_okay=False),
+            metavar="FILE",
+            help="Whose certificates to believe by TLS, in PEM; this host's if not given.",
         ),
         click.option(
             "--user",

@@ -24,6 +24,7 @@ from presproxy.extend.options import options_of, read_value
 from presproxy.extend.uses import Use, use_of
 from presproxy.sip.uri import SipURI, parse_uri
 from presproxy.transport.ends import sent_by
+from presproxy.transport.tls import Certificate
 from presproxy.transport.where import Where, parse_where
 
 #: What the file may hold, as it is spelt there.
@@ -249,7 +250,11 @@ def _is_table(value: Any) -> bool:
 
 
 def _where(value: Any, _: str) -> Where:
-    return parse_where(read_value(value, str))
+    place = parse_where(read_value(value, str))
+    if place.certificate:
+        # What cannot be used is told before anything is started.
+        Certificate.read(place.certificate, place.key)
+    return place
 
 
 def _http(value: Any, where: str) -> Where:

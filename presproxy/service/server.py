@@ -30,6 +30,7 @@ from presproxy.server.journal import Journal
 from presproxy.service.background import breath, quietly, run, within
 from presproxy.service.restoring import Restoring
 from presproxy.transport.connections import Connections
+from presproxy.transport.tls import UnusableCertificate
 from presproxy.transport.where import Where
 
 _log = Logger()
@@ -154,6 +155,22 @@ class PresenceServer:
         for where in self.plan.configuration.listen:
             listening = self.connections.listen(where)
             self.bound += await quietly(Deferred.fromCoroutine, listening)
+
+    def renew(self) -> int:
+        """
+        Read all certificates again; say how many there are.
+
+        One that cannot be used is logged, and the old one serves on.
+        """
+        certificates = self.connections.certificates
+        for certificate in certificates:
+            try:
+                certificate.renew()
+            except UnusableCertificate as error:
+                _log.error("The old certificate serves on: {error}", error=error)
+            else:
+                _log.info("{chain} was read again", chain=certificate.chain)
+        return len(certificates)
 
     def sight(self) -> Sight:
         """Give what the HTTP door sees."""

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -66,7 +67,7 @@ class _PresproxyService(Service):
 
     def _begin(self) -> None:
         _end_with_zero(self._reactor)
-        _hear_hang_up(self._reactor)
+        _hear_hang_up(self._reactor, self._renew)
         run(self._start())
 
     async def _start(self) -> None:
@@ -98,6 +99,14 @@ class _PresproxyService(Service):
         await within(_LONGEST_STOP, self._reactor, server.stop(), "stopping")
         if was_ready:
             _log.info("presproxy has stopped")
+
+    def _renew(self) -> None:
+        """Read again what can be while we run: the certificates."""
+        if self._server is None or not self._server.renew():
+            _log.warn(
+                "SIGHUP changes nothing: the configuration is read at the start, and "
+                "there is no certificate. A restart loses no subscription"
+            )
 
 
 def _collect_no_more() -> None:
@@ -142,24 +151,19 @@ def _end_with_zero(reactor: Any) -> None:
         signal.signal(number, stop)
 
 
-def _hear_hang_up(reactor: Any) -> None:
+def _hear_hang_up(reactor: Any, renew: Callable[[], None]) -> None:
     """
     Make SIGHUP no sudden death.
 
     A terminal that is closed ends what runs in it, as SIGTERM does.  Whoever sends it to
-    a server without a terminal wants the configuration read again, and is told that this
-    takes a restart.
+    a server without a terminal wants what can be renewed to be so.
     """
 
     def hang_up(number: int, frame: object) -> None:
         if os.isatty(0):
             reactor.callFromThread(_stop_reactor, reactor)
             return
-        reactor.callFromThread(
-            _log.warn,
-            "SIGHUP changes nothing: the configuration is read at the start. A restart "
-            "loses no subscription",
-        )
+        reactor.callFromThread(renew)
 
     signal.signal(signal.SIGHUP, hang_up)
 

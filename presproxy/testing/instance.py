@@ -44,7 +44,7 @@ class Instance:
     One server that can be started again and again on the same ports and the same state.
 
     ``options`` are what is added to the command line; an empty ``storage`` leaves that
-    option out.
+    option out.  With a ``certificate``, a file with its key in it as well, it speaks TLS.
     """
 
     folder: Path
@@ -54,6 +54,8 @@ class Instance:
     udp: Address = ("127.0.0.1", 0)
     tcp: Address = ("127.0.0.1", 0)
     http: Address = ("127.0.0.1", 0)
+    tls: Address = ("127.0.0.1", 0)
+    certificate: Path | None = None
     _process: subprocess.Popen[bytes] | None = None
     _logs: int = 0
 
@@ -78,6 +80,8 @@ class Instance:
             raise NotStarted(self.log())
         self.udp = self._bound("listening on udp:")
         self.tcp = self._bound("listening on tcp:")
+        if self.certificate is not None:
+            self.tls = self._bound("listening on tls:")
         self.http = self._bound("HTTP on http://")
 
     @property
@@ -177,6 +181,10 @@ class Instance:
         arguments = ["--nodaemon", "--pidfile=", "presproxy"]
         for transport, (host, port) in (("udp", self.udp), ("tcp", self.tcp)):
             arguments += ["--listen", f"{transport}:{port}:interface={host}"]
+        if self.certificate is not None:
+            host, port = self.tls
+            secure = f"tls:{port}:interface={host}:cert={self.certificate}"
+            arguments += ["--listen", secure]
         arguments += ["--http", "tcp:{1}:interface={0}".format(*self.http)]
         arguments += ["--domain", self.domain]
         if self.storage:

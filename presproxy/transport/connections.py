@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IProtocolFactory
 
 from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
@@ -27,9 +29,11 @@ from presproxy.transport.ends import (
 )
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.locate import Locator
+from presproxy.transport.sharing import together
 from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.stream import StreamLimits
-from presproxy.transport.streams import Streams
+from presproxy.transport.streams import Crowd, Streams
+from presproxy.transport.tls import Certificate, SecureConnection, Securing
 from presproxy.transport.traffic import Backlog, Closed, Receive, Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, MOST_AT_ONCE, UdpTransport
 from presproxy.transport.where import Where
@@ -72,25 +76,29 @@ class Connections:
         self._share = share
         self._stun = stun
         self._datagrams = Traffic("udp", receive, tap=tap, metrics=metrics, now=now)
-        self._streams = Streams(
-            Traffic(
-                "tcp",
+        crowd = Crowd()
+
+        def streams(transport: str) -> Streams:
+            traffic = Traffic(
+                transport,
                 receive,
                 closed,
                 tap=tap,
                 metrics=metrics,
                 now=now,
                 backlog=backlog,
-            ),
-            limits or StreamLimits(),
-            reactor,
-            metrics,
-        )
+            )
+            kept = limits or StreamLimits()
+            return Streams(traffic, kept, reactor, metrics, crowd)
+
+        self._streams = streams("tcp")
+        self._secure = streams("tls")
         self._caller = Caller(reactor, self._streams)
         self._udp: list[UdpTransport] = []
         self._tcp_ends: list[OurEnd] = []
         self._udp_ports: list[Any] = []
-        self._tcp_ports: list[Any] = []
+        self._stream_ports: list[Any] = []
+        self._certificates: list[Certificate] = []
 
     # --- Listening
 
@@ -98,23 +106,30 @@ class Connections:
         """
         Begin to listen; answer the places really bound, one for each address.
 
-        Raises `CannotListen`; then nothing of ``where`` is listened on.
+        Raises `CannotListen` and `UnusableCertificate`; then nothing of ``where`` is
+        listened on.
         """
         self._streams.start()
+        self._secure.start()
+        adopt = self._adopting(where)
         bound = []
         for each in bind(where, share=self._share):
             host, port = address_of(each)
             end = OurEnd((host, port), self._advertised_in(host))
-            adopt = self._adopt_udp if where.transport == "udp" else self._adopt_tcp
             adopt(each, end)
             # The reactor has a descriptor of its own now.
             each.close()
             bound.append(Where(where.transport, port, host))
         return bound
 
+    @property
+    def certificates(self) -> Sequence[Certificate]:
+        """What is proved by TLS who we are, one for each place where it is spoken."""
+        return tuple(self._certificates)
+
     async def stop_accepting(self) -> None:
         """Take no new connections; those there are, and datagrams, go on."""
-        ports, self._tcp_ports = self._tcp_ports, []
+        ports, self._stream_ports = self._stream_ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
 
@@ -126,7 +141,7 @@ class Connections:
         """
         await self.stop_accepting()
         self._caller.stop()
-        await self._streams.stop()
+        await together([self._streams.stop(), self._secure.stop()])
         ports, self._udp_ports = self._udp_ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
@@ -160,13 +175,17 @@ class Connections:
             raise Unreachable(str(hop), f"{hop.host!r} is no address")
         if hop.transport == "udp":
             return self._udp_towards(hop).flow_to(hop.address)
-        flow = self._streams.find(hop.address)
+        streams = self._secure if hop.transport == "tls" else self._streams
+        flow = streams.find(hop.address)
         if flow is not None:
             return flow
+        if hop.transport == "tls":
+            raise Unreachable(str(hop), "by TLS we open no connections")
         return await self._caller.call(hop, _nearest(self._tcp_ends, hop.host))
 
     def _transports(self) -> Sequence[str]:
-        return ("udp", "tcp") if self._udp else ("tcp",)
+        spoken = ["udp"] if self._udp else []
+        return [*spoken, "tcp", *(["tls"] if self._certificates else [])]
 
     def _udp_towards(self, hop: Hop) -> UdpTransport:
         ends = [transport.end for transport in self._udp]
@@ -176,6 +195,15 @@ class Connections:
         return self._udp[ends.index(end)]
 
     # --- Within
+
+    def _adopting(self, where: Where) -> Callable[[Any, OurEnd], None]:
+        if where.transport == "udp":
+            return self._adopt_udp
+        if where.transport == "tcp":
+            return self._adopt_tcp
+        certificate = Certificate.read(where.certificate, where.key)
+        self._certificates.append(certificate)
+        return partial(self._adopt_tls, certificate)
 
     def _adopt_udp(self, bound: Any, end: OurEnd) -> None:
         transport = UdpTransport(self._datagrams, end, self._metrics, stun=self._stun)
@@ -187,11 +215,16 @@ class Connections:
         self._udp.append(transport)
 
     def _adopt_tcp(self, bound: Any, end: OurEnd) -> None:
-        port = self._reactor.adoptStreamPort(
-            bound.fileno(), bound.family, self._streams.accepting(end)
-        )
-        self._tcp_ports.append(port)
+        self._adopt_stream(bound, self._streams.accepting(end))
         self._tcp_ends.append(end)
+
+    def _adopt_tls(self, certificate: Certificate, bound: Any, end: OurEnd) -> None:
+        accepting = self._secure.accepting(end, SecureConnection)
+        self._adopt_stream(bound, Securing(certificate, accepting, self._reactor))
+
+    def _adopt_stream(self, bound: Any, factory: IProtocolFactory) -> None:
+        port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)
+        self._stream_ports.append(port)
 
     def _advertised_in(self, host: str) -> str | None:
         try:

@@ -11,7 +11,7 @@ from presproxy.sip.flow import Address
 @attrs.frozen
 class Hop:
     """
-    A transport (``udp`` or ``tcp``), an address and a port.
+    A transport (``udp``, ``tcp`` or ``tls``), an address and a port.
 
     ``host`` is a literal address, an IPv6 one without brackets.
     """

@@ -20,7 +20,7 @@ from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.names import Names, Pointer, Service, is_domain
 from presproxy.transport.sharing import together
 
-_PORT = 5060
+_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 #: Of one target.  Chosen: a farm has fewer, and an attacker no use for more.
 _MOST_SERVICES = 8
 _MOST_HOPS = 16
@@ -66,14 +66,19 @@ class Locator:
             return [_hop_to_literal(literal, asked or transports[0], uri, target)]
         if not is_domain(host):
             raise Unreachable(target, f"{host!r} is no host")
-        return await self._locate_name(host.lower(), asked, uri, transports)
+        if asked == "tls":
+            # Those there are were opened by their peers, and are known by address.
+            raise Unreachable(target, "by TLS we open no connections")
+        opened = [each for each in transports if each != "tls"]
+        return await self._locate_name(host.lower(), asked, uri, opened)
 
     async def _locate_name(
         self, name: str, asked: str | None, uri: SipURI, transports: Sequence[str]
     ) -> Sequence[Hop]:
         own = await self.names.in_hosts(name)
         if own or uri.port is not None:
-            places = [(asked or transports[0], name, uri.port or _PORT)]
+            transport = asked or transports[0]
+            places = [(transport, name, uri.port or _PORTS[transport])]
         else:
             places = await self._services(name, asked, transports)
         found = await together(self._addresses(host) for _, host, _ in places)
@@ -107,7 +112,7 @@ class Locator:
             elif servers:
                 chosen = in_order(servers, self.random)[:_MOST_SERVICES]
                 return [(transport, each.target, each.port) for each in chosen]
-        return [(transport, name, _PORT) for transport in left[:1]]
+        return [(transport, name, _PORTS[transport]) for transport in left[:1]]
 
     async def _service_names(
         self, name: str, asked: str | None, transports: Sequence[str]
@@ -164,11 +169,12 @@ def _read(target: str) -> SipURI:
 
 def _transport_asked(uri: SipURI, target: str) -> str | None:
     transport = uri.transport
-    if uri.scheme == "sips" or transport == "tls":
-        raise Unreachable(target, "TLS is not available yet")
+    if uri.scheme == "sips":
+        # RFC 3263 §4.1: by TLS, whatever the parameter says.
+        transport = "tls"
     if transport in ("ws", "wss"):
         raise Unreachable(target, "WebSocket is not available yet")
-    if transport not in (None, "udp", "tcp"):
+    if transport not in (None, "udp", "tcp", "tls"):
         raise Unreachable(target, f"transport {transport!r} is not known")
     return transport
 
@@ -188,7 +194,7 @@ def _hop_to_literal(
 ) -> Hop:
     if not _is_unicast(address):
         raise Unreachable(target, f"{address} is not the address of one host")
-    return Hop(transport, str(address), uri.port or _PORT)
+    return Hop(transport, str(address), uri.port or _PORTS[transport])
 
 
 def _usable(addresses: Sequence[str]) -> Iterator[str]:

@@ -41,7 +41,11 @@ _BACKLOG = 1024
 #: How often a free port of one family is tried in the other.
 _ATTEMPTS = 16
 
-_KINDS = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+_KINDS = {
+    "udp": socket.SOCK_DGRAM,
+    "tcp": socket.SOCK_STREAM,
+    "tls": socket.SOCK_STREAM,
+}
 #: What binding an IPv6 address gives on a host that has no IPv6.
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 
@@ -139,13 +143,13 @@ def _bind_one(transport: str, address: Address, share: bool) -> socket.socket:
             each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if share:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if transport == "tcp":
+        if _KINDS[transport] is socket.SOCK_STREAM:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
             with contextlib.suppress(OSError):
                 each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         each.bind(_with_scope(host, port) if "%" in host else (host, port))
-        if transport == "tcp":
+        if _KINDS[transport] is socket.SOCK_STREAM:
             each.listen(_BACKLOG)
         return each
 

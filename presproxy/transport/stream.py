@@ -12,7 +12,7 @@ import enum
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import attrs
 from twisted.internet.interfaces import (
@@ -80,6 +80,7 @@ class Ending(enum.Enum):
     SLOW = "slow"
     UNREAD = "unread"
     BROKEN = "broken"
+    UNSECURED = "unsecured"
     CROWDED = "crowded"
     STOPPED = "stopped"
 
@@ -177,6 +178,7 @@ class StreamConnection(TwistedProtocol):
     """
 
     transport: Any  # TCP or TLS; Twisted has no one interface for both
+    flow_type: ClassVar[type[StreamFlow]] = StreamFlow
 
     def __init__(
         self,
@@ -214,7 +216,8 @@ class StreamConnection(TwistedProtocol):
         """Make the flow."""
         local, peer = self.transport.getHost(), self.transport.getPeer()
         here = (local.host, local.port)
-        self.flow = StreamFlow(self, here, (peer.host, peer.port), self._name(here))
+        name = self._name(here)
+        self.flow = self.flow_type(self, here, (peer.host, peer.port), name)
         self.transport.setTcpNoDelay(True)
         notice_silence(self.transport.getHandle())
         self.transport.registerProducer(self, True)

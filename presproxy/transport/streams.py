@@ -8,6 +8,7 @@ from collections import Counter as Tally
 from ipaddress import ip_address
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
@@ -29,9 +30,42 @@ from presproxy.transport.traffic import Traffic
 _LOOK = 1.0
 
 
+@attrs.define(eq=False)
+class Crowd:
+    """How much the connections of all transports take together."""
+
+    connections: int = 0
+    #: Octets that are half read or unsent.
+    buffered: int = 0
+    per_source: Tally[str] = attrs.field(factory=Tally)
+
+    def come(self, host: str) -> None:
+        """Count a connection."""
+        self.connections += 1
+        self.per_source[_source(host)] += 1
+
+    def go(self, host: str) -> None:
+        """Count a connection no more."""
+        source = _source(host)
+        self.connections -= 1
+        self.per_source[source] -= 1
+        if not self.per_source[source]:
+            del self.per_source[source]
+
+    def refuses(self, host: str, limits: StreamLimits) -> str | None:
+        """Why there is no room for one more from or to ``host``, if there is none."""
+        if self.connections >= limits.connections:
+            return "total"
+        if self.per_source[_source(host)] >= limits.per_peer:
+            return "peer"
+        return None
+
+
 class Streams:
     """
     The connections of one transport, accepted and opened by us alike.
+
+    ``crowd`` is shared by transports that share the limits.
 
     They are found by the peer's address and port, which is where they really lead: a
     sent-by in somebody's Via proves nothing without TLS (RFC 5923 §9).
@@ -43,13 +77,14 @@ class Streams:
         limits: StreamLimits,
         clock: IReactorTime,
         metrics: Metrics,
+        crowd: Crowd | None = None,
     ) -> None:
         self.traffic = traffic
         self.limits = limits
         self.clock = clock
         self._connections: set[StreamConnection] = set()
         self._by_peer: dict[Address, StreamConnection] = {}
-        self._per_source: Tally[str] = Tally()
+        self._crowd = Crowd() if crowd is None else crowd
         self._is_stopping = False
         self._emptied: Deferred[None] = Deferred()
         self._buffered = 0
@@ -86,15 +121,13 @@ class Streams:
         """Why no connection from or to ``host`` may be added, if none may."""
         if self._is_stopping:
             return "stopped"
-        if len(self._connections) >= self.limits.connections:
-            return "total"
-        if self._per_source[_source(host)] >= self.limits.per_peer:
-            return "peer"
-        return None
+        return self._crowd.refuses(host, self.limits)
 
-    def accepting(self, end: OurEnd) -> Factory:
+    def accepting(
+        self, end: OurEnd, kind: type[StreamConnection] = StreamConnection
+    ) -> Factory:
         """Make what Twisted asks for a protocol for each connection to ``end``."""
-        return _Accepting(self, end)
+        return _Accepting(self, end, kind)
 
     # --- What connections tell
 
@@ -102,7 +135,7 @@ class Streams:
         """Take a connection whose flow is made now."""
         self._connections.add(connection)
         self._by_peer[connection.flow.peer] = connection
-        self._per_source[_source(connection.flow.peer[0])] += 1
+        self._crowd.come(connection.flow.peer[0])
 
     def ended(self, ending: Ending) -> None:
         """Count that we ended a connection."""
@@ -114,10 +147,7 @@ class Streams:
         peer = connection.flow.peer
         if self._by_peer.get(peer) is connection:
             del self._by_peer[peer]
-        source = _source(peer[0])
-        self._per_source[source] -= 1
-        if not self._per_source[source]:
-            del self._per_source[source]
+        self._crowd.go(peer[0])
         self.traffic.end(connection.flow)
         if self._is_stopping and not (self._connections or self._emptied.called):
             self._emptied.callback(None)
@@ -125,7 +155,8 @@ class Streams:
     def buffer(self, octets: int) -> bool:
         """Count more octets as half read or unsent, or fewer; whether there is room."""
         self._buffered += octets
-        return octets <= 0 or self._buffered <= self.limits.buffered
+        self._crowd.buffered += octets
+        return octets <= 0 or self._crowd.buffered <= self.limits.buffered
 
     def refused(self, why: str) -> None:
         """Count a connection that was not let in."""
@@ -178,9 +209,12 @@ class _Accepting(Factory):
 
     noisy = False
 
-    def __init__(self, streams: Streams, end: OurEnd) -> None:
+    def __init__(
+        self, streams: Streams, end: OurEnd, kind: type[StreamConnection]
+    ) -> None:
         self._streams = streams
         self._end = end
+        self._kind = kind
 
     def buildProtocol(self, addr: Any) -> StreamConnection | None:
         # An IPv4Address or IPv6Address; Twisted's signature allows for all others.
@@ -188,7 +222,7 @@ class _Accepting(Factory):
         if why is not None:
             self._streams.refused(why)
             return None
-        return StreamConnection(self._streams, self._end.seen_at, is_accepted=True)
+        return self._kind(self._streams, self._end.seen_at, is_accepted=True)
 
 
 def _source(host: str) -> str:

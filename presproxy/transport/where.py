@@ -1,8 +1,9 @@
 """
 Where to listen, as the command line and the configuration write it.
 
-``udp:5060``, ``tcp:5060:interface=127.0.0.1``, ``udp:0:interface=[::1]``.  A colon in a
-value is written ``\\:`` or stands within the brackets of an IPv6 address.
+``udp:5060``, ``tcp:5060:interface=127.0.0.1``, ``udp:0:interface=[::1]``,
+``tls:5061:cert=/etc/presproxy/chain.pem:key=/etc/presproxy/key.pem``.  A colon in a value
+is written ``\\:`` or stands within the brackets of an IPv6 address.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import attrs
 from presproxy.errors import PresproxyError
 
 #: The transports there are, and those which are known but not there yet.
-AVAILABLE = ("udp", "tcp")
-_LATER = ("tls", "ws", "wss")
+AVAILABLE = ("udp", "tcp", "tls")
+_LATER = ("ws", "wss")
 
 #: A part of a specification: escaped characters, IPv6 addresses in brackets, the rest.
 _PART = re.compile(r"(?:\\.|\[[^\]]*\]|[^:\\\[]|[\\\[])*", re.DOTALL)
 _BARE_IPV6 = re.compile(r"interface=([0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)")
+#: The options, and what stands behind their names.
+_SAID = {"interface": "ADDRESS", "cert": "FILE", "key": "FILE"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -41,14 +44,17 @@ class Where:
     """
     A place to listen.
 
-    ``transport`` is ``udp`` or ``tcp``; ``port`` 0 takes a free one.  ``interface`` is
+    ``transport`` is one of `AVAILABLE`; ``port`` 0 takes a free one.  ``interface`` is
     the address of one interface of this host, without brackets; empty for all of them;
-    or ``localhost`` for the loopback in both families.
+    or ``localhost`` for the loopback in both families.  ``certificate`` and ``key`` are
+    the files that TLS wants, and empty for the others.
     """
 
     transport: str
     port: int
     interface: str = ""
+    certificate: str = ""
+    key: str = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -85,32 +91,59 @@ def parse_where(text: str) -> Where:
     """
     transport, *rest = _split(text.strip())
     port = rest[0] if rest else ""
+    options = _Options(transport.lower() == "tls")
+    options.read(rest[1:])
     mistakes = [*_mistakes_of_transport(transport), *_mistakes_of_port(port)]
-    interface, mistakes_of_options = _read_options(rest[1:])
     bare = _BARE_IPV6.search(text)
     if bare is not None:
         mistakes.append(f"IPv6 is written in brackets: interface=[{bare[1]}]")
     else:
-        mistakes += mistakes_of_options
+        mistakes += options.mistakes
     if mistakes:
         raise MalformedWhere(text, "; ".join(mistakes))
-    return Where(transport.lower(), int(port), _canonical(interface))
+    given = options.given
+    certificate = given.get("cert", "")
+    return Where(
+        transport.lower(),
+        int(port),
+        _canonical(given.get("interface", "")),
+        certificate,
+        given.get("key", certificate),
+    )
 
 
-def _read_options(options: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """Give the interface, and what is wrong."""
-    interface = ""
-    mistakes: list[str] = []
-    for number, option in enumerate(options):
-        name, equals, value = option.partition("=")
-        if name != "interface" or not equals:
-            mistakes.append(f"{option!r} is no option: only interface=ADDRESS is")
-        elif any(each.startswith("interface=") for each in options[:number]):
-            mistakes.append("interface is named twice")
-        else:
-            interface = _unescape(value)
-            mistakes += _mistakes_of_interface(interface)
-    return interface, mistakes
+@attrs.define(eq=False)
+class _Options:
+    """What stands behind the port, and what is wrong with it."""
+
+    is_tls: bool
+    given: dict[str, str] = attrs.field(factory=dict)
+    mistakes: list[str] = attrs.field(factory=list)
+
+    def read(self, options: Sequence[str]) -> None:
+        for option in options:
+            name, equals, value = option.partition("=")
+            if not equals or name not in self._known:
+                known = " and ".join(f"{each}={_SAID[each]}" for each in self._known)
+                are = "are" if self.is_tls else "is"
+                self.mistakes.append(f"{option!r} is no option: only {known} {are}")
+            elif name in self.given:
+                self.mistakes.append(f"{name} is named twice")
+            else:
+                self.given[name] = _unescape(value)
+                self._look_at(name)
+        if self.is_tls and "cert" not in self.given:
+            self.mistakes.append("cert=FILE is missing, the certificate of this server")
+
+    @property
+    def _known(self) -> Sequence[str]:
+        return ("interface", "cert", "key") if self.is_tls else ("interface",)
+
+    def _look_at(self, name: str) -> None:
+        if name == "interface":
+            self.mistakes += _mistakes_of_interface(self.given[name])
+        elif not self.given[name]:
+            self.mistakes.append(f"{name}= names no file")
 
 
 def _split(text: str) -> list[str]:
@@ -134,8 +167,8 @@ def _mistakes_of_transport(transport: str) -> Sequence[str]:
     if name in AVAILABLE:
         return ()
     if name in _LATER:
-        return (f"{name} is not available yet, only {' and '.join(AVAILABLE)}",)
-    return (f"{transport!r} is no transport: {' or '.join(AVAILABLE)}",)
+        return (f"{name} is not available yet, only {', '.join(AVAILABLE)}",)
+    return (f"{transport!r} is no transport, as {', '.join(AVAILABLE)} are",)
 
 
 def _mistakes_of_port(port: str) -> Sequence[str]:

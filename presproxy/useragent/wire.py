@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import maybeDeferred
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Factory
@@ -27,14 +30,15 @@ from presproxy.transport.ends import (
     sent_by,
 )
 from presproxy.transport.sockets import address_of, bind
-from presproxy.transport.stream import StreamConnection, StreamLimits
+from presproxy.transport.stream import Ending, StreamConnection, StreamLimits
 from presproxy.transport.streams import Streams
+from presproxy.transport.tls import SecureConnection, Securing, reason_of, trusting
 from presproxy.transport.traffic import Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
 from presproxy.transport.where import Where
 
-TRANSPORTS = ("udp", "tcp")
-_PORT = 5060
+TRANSPORTS = ("udp", "tcp", "tls")
+_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 #: One connection, for as long as the server wants it, and not a second longer.
 _LIMITS = StreamLimits(idle=float("inf"), closing=1.0)
@@ -42,13 +46,24 @@ _LIMITS = StreamLimits(idle=float("inf"), closing=1.0)
 
 @attrs.frozen
 class Server:
-    """Where the server is: a name or an address without brackets, and how it is spoken to."""
+    """
+    Where the server is: a name or an address without brackets, and how it is spoken to.
+
+    ``port`` 0 is the usual one of the transport.  By TLS it proves who it is to the
+    ``authorities``, a file in PEM; those of this host if none is named.
+    """
 
     host: str
-    port: int = _PORT
+    port: int = attrs.field(default=0)
     transport: str = attrs.field(
         default="udp", validator=attrs.validators.in_(TRANSPORTS)
     )
+    authorities: str = ""
+
+    @property
+    def address(self) -> Address:
+        """Host and port."""
+        return self.host, self.port or _PORTS[self.transport]
 
     @classmethod
     def parse(cls, text: str, transport: str = "udp") -> Server:
@@ -67,10 +82,10 @@ class Server:
             raise MalformedField("server", f"no HOST:PORT: {text!r}")
         if not host or any(sign in host for sign in " @/;"):
             raise MalformedField("server", f"no host: {text!r}")
-        return cls(host, int(port) if colon else _PORT, transport)
+        return cls(host, int(port) if colon else 0, transport)
 
     def __str__(self) -> str:
-        return f"{self.transport}:{sent_by(self.host, self.port)}"
+        return f"{self.transport}:{sent_by(*self.address)}"
 
 
 class User(Protocol):
@@ -156,13 +171,27 @@ class Wire:
     async def _stream(self) -> Flow:
         if self._streams is None:
             metrics = Metrics()
-            traffic = self._traffic("TCP", metrics)
+            traffic = self._traffic(self.server.transport.upper(), metrics)
             self._streams = Streams(traffic, _LIMITS, self.reactor, metrics)
             self._streams.start()
-        connection = StreamConnection(self._streams, lambda local: sent_by(*local))
-        host, port = self.server.host, self.server.port
+        host, port = self.server.address
         endpoint = HostnameEndpoint(self.reactor, host, port, timeout=self.limit)
-        await endpoint.connect(_Alone(connection))
+        if self.server.transport == "tcp":
+            connection = StreamConnection(self._streams, _own_name)
+            await endpoint.connect(_Alone(connection))
+            return connection.flow
+        return await self._secure(endpoint, self._streams)
+
+    async def _secure(self, endpoint: HostnameEndpoint, streams: Streams) -> Flow:
+        creator = trusting(self.server.authorities, self.server.host)
+        connection = _Secured(streams, _own_name)
+        alone = _Alone(connection)
+        await endpoint.connect(Securing(creator, alone, self.reactor, is_client=True))
+        try:
+            await connection.secured.addTimeout(self.limit, self.reactor)
+        except DeferredTimedOut:
+            connection.abort(Ending.UNSECURED)
+            raise
         return connection.flow
 
     def _traffic(self, transport: str, metrics: Metrics) -> Traffic:
@@ -185,7 +214,7 @@ class Wire:
 
     async def _address(self) -> Address:
         """Look the server's name up, if it is a name."""
-        host, port = self.server.host, self.server.port
+        host, port = self.server.address
         found = await deferToThreadPool(
             self.reactor,
             self.reactor.getThreadPool(),
@@ -198,6 +227,27 @@ class Wire:
         return str(address[0]), int(address[1])
 
 
+class _Secured(SecureConnection):
+    """The connection by TLS; ``secured`` once both sides agree."""
+
+    def __init__(self, streams: Streams, name: Callable[[Address], str]) -> None:
+        super().__init__(streams, name)
+        self.secured: Deferred[None] = Deferred()
+
+    def handshakeCompleted(self) -> None:
+        """Let the flow be used."""
+        super().handshakeCompleted()
+        self.secured.callback(None)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """Tell why there is none."""
+        super().connectionLost(reason)
+        if not self.secured.called:
+            why = getattr(reason, "value", None)
+            said = reason_of(why) if isinstance(why, SSL.Error) else str(why)
+            self.secured.errback(OSError(f"no TLS: {said}"))
+
+
 class _Alone(Factory):
     """Gives the one connection it was made for."""
 
@@ -208,6 +258,10 @@ class _Alone(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> StreamConnection:
         return self._connection
+
+
+def _own_name(local: Address) -> str:
+    return sent_by(*local)
 
 
 def _is_port(text: str) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 from contextlib import suppress
 
 import pytest
+from cryptography import x509
 
+from presproxy.testing.certificates import Authority
 from presproxy.testing.instance import Instance, NotStarted, wait_for
 from presproxy.testing.peer import Peer
 from presproxy.testing.wire import PIDF, Message, pidf
@@ -65,6 +68,33 @@ def test_a_hang_up_is_answered_in_words_and_ends_nothing(instance):
 
     assert wait_for(lambda: "SIGHUP changes nothing" in instance.log(), 20)
     assert Peer(instance.udp).publish(pidf("here")).status == 200
+
+
+def test_a_hang_up_renews_certificates_and_an_unusable_one_changes_nothing(tmp_path):
+    authority = Authority.make(tmp_path)
+    certificate = authority.certify(tmp_path / "server.pem", "localhost")
+    instance = Instance(tmp_path, certificate=certificate)
+    instance.start()
+    try:
+        certificate.write_text("nothing")
+        os.kill(instance.pid, signal.SIGHUP)
+        why = f"The old certificate serves on: {certificate}: holds no certificate"
+        assert wait_for(lambda: why in instance.log(), 20)
+        assert shown_name(instance.tls) == "localhost"
+
+        authority.certify(certificate, "renewed.example.test")
+        os.kill(instance.pid, signal.SIGHUP)
+        assert wait_for(lambda: f"{certificate} was read again" in instance.log(), 20)
+        assert shown_name(instance.tls) == "renewed.example.test"
+    finally:
+        assert instance.stop() == 0
+
+
+def shown_name(address) -> str:
+    """Give the name that a server shows who connects by TLS."""
+    data = ssl.get_server_certificate(address, timeout=20)
+    subject = x509.load_pem_x509_certificate(data.encode()).subject
+    return subject.rfc4514_string().partition("=")[2]
 
 
 def test_a_second_signal_changes_nothing(instance):

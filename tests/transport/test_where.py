@@ -22,6 +22,11 @@ from presproxy.transport.where import DEFAULT, MalformedWhere, Where, parse_wher
         (r"udp:5060:interface=[\:\:1]", Where("udp", 5060, "::1")),
         ("udp:65535:interface=[2001:DB8:0::1]", Where("udp", 65535, "2001:db8::1")),
         ("udp:5060:interface=[fe80::1%eth0]", Where("udp", 5060, "fe80::1%eth0")),
+        ("tls:5061:cert=both.pem", Where("tls", 5061, "", "both.pem", "both.pem")),
+        (
+            r"TLS:0:key=/k\:1:interface=[::1]:cert=/c",
+            Where("tls", 0, "::1", "/c", "/k:1"),
+        ),
     ],
 )
 def test_a_place_is_read(text, where):
@@ -33,8 +38,11 @@ def test_a_place_is_read(text, where):
     [
         ("", ["'' is no transport", "the port is missing"]),
         ("udp", ["the port is missing"]),
-        ("sctp:5060", ["'sctp' is no transport: udp or tcp"]),
-        ("tls:5061", ["tls is not available yet"]),
+        ("sctp:5060", ["'sctp' is no transport, as udp, tcp, tls are"]),
+        ("tls:5061", ["cert=FILE is missing"]),
+        ("tls:5061:cert=", ["cert= names no file"]),
+        ("tls:5061:cert=a:cert=b", ["cert is named twice"]),
+        ("tls:5061:cert=a:k=b", ["only interface=ADDRESS and cert=FILE and key=FILE"]),
         ("ws:80", ["ws is not available yet"]),
         ("wss:443", ["wss is not available yet"]),
         ("udp:65536", ["'65536' is no port"]),
@@ -53,7 +61,7 @@ def test_a_place_is_read(text, where):
         ("udp:5060:interface=[::1", ["is no IP address"]),
         ("udp:5060:interface=1.1.1.1:interface=1.1.1.1", ["interface is named twice"]),
         ("udp:5060:x=y:interface=[::1]", ["'x=y' is no option"]),
-        ("tls:x:y=z", ["tls is not", "'x' is no port", "'y=z' is no option"]),
+        ("tls:x:y=z", ["cert=FILE is missing", "'x' is no port", "'y=z' is no opt"]),
     ],
 )
 def test_all_mistakes_are_told_with_what_was_written(text, mistakes):
