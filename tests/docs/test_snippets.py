@@ -28,6 +28,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from presproxy.testing.certificates import Authority
 from presproxy.testing.instance import Instance, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,10 @@ def folder(tmp_path):
     for name in ("etc", "var"):
         (tmp_path / name).mkdir()
     (tmp_path / "etc" / "users").touch()
+    certificate = Authority.make(tmp_path).certify(
+        tmp_path / "etc" / "chain.pem", "sip.example.org"
+    )
+    (tmp_path / "etc" / "key.pem").write_bytes(certificate.read_bytes())
     dropins = tmp_path / "dropins" / "presproxy" / "plugins"
     dropins.mkdir(parents=True)
     (dropins / "for_the_pages.py").write_text(DROPIN)
