@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from twisted.logger import Logger
 
-from presproxy.auth.users import WHOLE, User, read_users
+from presproxy.auth.users import NT, WHOLE, User, read_users
 from presproxy.errors import ConfigurationMistakes
 from presproxy.sip.authfields import Algorithm
 from presproxy.sip.uri import domain_of, user_of
@@ -64,8 +64,7 @@ class Directory:
 
         ``username`` is the user of his address, or all of it.
         """
-        if self.seconds() >= self._look_at:
-            self._look()
+        self._look_if_due()
         asked = (username, realm, algorithm)
         found = self._found.get(asked)
         if found is None:
@@ -73,6 +72,13 @@ class Directory:
             if found is not None:
                 self._found[asked] = found
         return found
+
+    def nt_hash(self, user: str, domain: str) -> _Found | None:
+        """Give a user and the hash of his password alone, as NTLM wants it."""
+        self._look_if_due()
+        found = self._users.get((user, domain))
+        digest = found and found.digest(NT)
+        return (found, digest) if found and digest else None
 
     def _search(self, username: str, realm: str, name: str) -> _Found | None:
         user = self._users.get((username, realm))
@@ -85,6 +91,10 @@ class Directory:
 
     def __len__(self) -> int:
         return len(self._users)
+
+    def _look_if_due(self) -> None:
+        if self.seconds() >= self._look_at:
+            self._look()
 
     def _look(self) -> None:
         self._look_at = self.seconds() + _LOOK

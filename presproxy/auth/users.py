@@ -4,7 +4,8 @@ The users' file: one line a user, with digests and never a password.
 A line is ``user@domain:NAME=DIGEST,NAME=DIGEST``.  ``MD5``, ``SHA-256`` and
 ``SHA-512-256`` are the digests of ``user:domain:password`` (RFC 8760 §2.1), the same with
 an ``@`` behind it those of ``user@domain:domain:password``, as some user agents give
-their whole address for a username.  Names nobody here knows are kept.  Empty lines and
+their whole address for a username.  ``NT`` is what NTLM has in place of a password, which
+has no user in it.  Names nobody here knows are kept.  Empty lines and
 those which begin with ``#`` are passed over.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import attrs
 
+from presproxy.auth.ntlmkeys import nt_hash
 from presproxy.errors import ConfigurationMistakes, MalformedField
 from presproxy.sip.authfields import Algorithm, ha1
 from presproxy.sip.uri import AddressOfRecord, address_of_record, domain_of, user_of
@@ -28,13 +30,17 @@ from presproxy.sip.uri import AddressOfRecord, address_of_record, domain_of, use
 #: What follows an algorithm's name where the username was the whole address.
 WHOLE = "@"
 
+#: The name of what NTLM wants to know.
+NT = "NT"
+
 _HEADING = """\
 # Users, as "presproxy passwd" writes them: one line each, never a password.
 # user@domain:ALGORITHM=H(user:domain:password),ALGORITHM@=H(user@domain:domain:password)
+# and NT=H(password), for Lync.
 """
 
-_KNOWN = "MD5@?=[0-9A-Fa-f]{32}|SHA-256@?=[0-9A-Fa-f]{64}|SHA-512-256@?=[0-9A-Fa-f]{64}"
-_OTHER = "(?!MD5@?=|SHA-256@?=|SHA-512-256@?=)[A-Za-z0-9@+_.-]+=[0-9A-Fa-f]+"
+_KNOWN = "(?:MD5@?|NT)=[0-9A-Fa-f]{32}|(?:SHA-256|SHA-512-256)@?=[0-9A-Fa-f]{64}"
+_OTHER = "(?!MD5@?=|NT=|SHA-256@?=|SHA-512-256@?=)[A-Za-z0-9@+_.-]+=[0-9A-Fa-f]+"
 _digests = re.compile(f"(?:{_KNOWN}|{_OTHER})(?:,(?:{_KNOWN}|{_OTHER}))*").fullmatch
 #: No password, port, parameter or header; the address itself is read by who reads them.
 _name_of_user = re.compile(
@@ -153,11 +159,12 @@ def remove_users(path: str | Path, names: Iterable[str]) -> list[str]:
 def digests_of(aor: AddressOfRecord, password: str) -> str:
     """Write what a user's line says of his password."""
     user, domain = user_of(aor) or "", domain_of(aor)
-    return ",".join(
+    digests = [
         f"{algorithm.value}{mark}={ha1(algorithm, username, domain, password)}"
         for mark, username in (("", user), (WHOLE, f"{user}@{domain}"))
         for algorithm in Algorithm
-    )
+    ]
+    return ",".join([*digests, f"{NT}={nt_hash(password).hex()}"])
 
 
 def _name(aor: AddressOfRecord) -> str:
