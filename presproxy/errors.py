@@ -108,7 +108,11 @@ class CredentialsRejected(PresproxyError):
 
 @attrs.frozen(eq=False)
 class AuthenticationContinues(PresproxyError):
-    """One more leg is needed; ``challenge`` is the field value to send."""
+    """
+    One more leg is needed; ``challenge`` is the field value to send.
+
+    It is sent as `IAuthenticator.challenge` has it.
+    """
 
     challenge: str
 

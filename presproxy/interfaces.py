@@ -75,7 +75,9 @@ class IAuthenticator(IPluggable):
         """
         Give the values of WWW-Authenticate to send, the preferred first; none is allowed.
 
-        Called when nobody knew the sender and the request needs one.
+        One which is a `ProxyChallenge` is sent as Proxy-Authenticate; the status is that
+        of the first of all, 401 or 407.  Called when nobody knew the sender and the
+        request needs one.
         """
 
 

@@ -8,6 +8,12 @@ from ipaddress import IPv6Address
 
 import attrs
 
+from presproxy.errors import AccessDenied
+
+#: How many users of one address may be guessed at for every failure of one user.  Chosen:
+#: a gateway with a few phones that have a wrong password must not lock out the others.
+_USERS_AT_ONCE = 10
+
 
 @attrs.define(eq=False)
 class _Failed:
@@ -60,6 +66,39 @@ class Attempts:
             if now < oldest.until and len(self._failed) <= self.limit:
                 return
             del self._failed[who]
+
+
+@attrs.define(eq=False)
+class Guesses:
+    """
+    Wrong passwords, by the user they were for and by where they came from.
+
+    ``allowed`` of one user from one address within a minute, and he is refused from there
+    for a minute; after ten times as many, so is everybody.  0 counts none.
+    """
+
+    allowed: int
+    _of_user: Attempts = attrs.field(init=False)
+    _from_source: Attempts = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._of_user = Attempts(self.allowed)
+        self._from_source = Attempts(self.allowed * _USERS_AT_ONCE)
+
+    def check(self, host: str, user: Hashable, now: float) -> None:
+        """Raise `AccessDenied` if there were too many."""
+        source = network_of(host)
+        # Hashed, as a username may be as long as a message.
+        if self._of_user.must_wait(
+            hash((source, user)), now
+        ) or self._from_source.must_wait(source, now):
+            raise AccessDenied("too many wrong passwords; try again in a minute")
+
+    def fail(self, host: str, user: Hashable, now: float) -> None:
+        """Count one."""
+        source = network_of(host)
+        self._of_user.fail(hash((source, user)), now)
+        self._from_source.fail(source, now)
 
 
 def network_of(host: str) -> str:

@@ -16,10 +16,11 @@ from pathlib import Path
 import attrs
 from zope.interface import implementer
 
-from presproxy.auth.attempts import Attempts, network_of
+from presproxy.auth.associations import Trusted
+from presproxy.auth.attempts import Guesses
 from presproxy.auth.directory import Directory
 from presproxy.auth.nonces import Nonces
-from presproxy.errors import AccessDenied, CredentialsRejected, MalformedField
+from presproxy.errors import CredentialsRejected, MalformedField
 from presproxy.extend.maker import option
 from presproxy.interfaces import IAuthenticator, IHouse
 from presproxy.metrics import Counter
@@ -28,9 +29,11 @@ from presproxy.sip.authfields import (
     Algorithm,
     Challenge,
     Credentials,
+    ProxyChallenge,
     digest_response,
     parse_credentials,
 )
+from presproxy.sip.dialect import speaks_lync
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import URI, SipURI, parse_uri
@@ -40,10 +43,6 @@ DIGEST = "digest"
 
 #: RFC 3261 §22.2 has the first, §22.3 the second; which one is the server's choice.
 _FIELDS = ("authorization", "proxy-authorization")
-
-#: How many users of one address may be guessed at for every failure of one user.  Chosen:
-#: a gateway with a few phones that have a wrong password must not lock out the others.
-_USERS_AT_ONCE = 10
 
 #: What SIPE puts into ``uri``, and into the digest.
 _NULL_URI = "(null)"
@@ -89,8 +88,15 @@ class DigestAuthenticator:
         default=True,
     )
     null_uri: bool = option(
-        'Take uri="(null)", as SIPE writes it whatever the request is for.',
+        'Take uri="(null)" from everybody, and not from Lync clients alone: SIPE writes it '
+        "whatever the request is for.",
         default=False,
+    )
+    life: float = option(
+        "Seconds for which a Lync client that proved itself with REGISTER is believed on "
+        "its connection. 0 asks for a proof of every request.",
+        default=8 * 3600.0,
+        validator=attrs.validators.ge(0),
     )
     failures: int = option(
         "Wrong passwords a minute after which a user is refused for a minute, from that "
@@ -102,11 +108,11 @@ class DigestAuthenticator:
     _taken: Collection[Algorithm] = attrs.field(init=False)
     _nobody: dict[Algorithm, str] = attrs.field(init=False)
     _nonces: Nonces = attrs.field(init=False)
-    _users_failed: Attempts = attrs.field(init=False)
-    _sources_failed: Attempts = attrs.field(init=False)
+    _guesses: Guesses = attrs.field(init=False)
     _domains: Collection[str] = attrs.field(init=False, default=())
     _seconds: Callable[[], float] = attrs.field(init=False)
     _directory: Directory = attrs.field(init=False)
+    _trusted: Trusted = attrs.field(init=False)
     _proved: Counter = attrs.field(init=False, factory=Counter)
     _wrong: Counter = attrs.field(init=False, factory=Counter)
     _stale: Counter = attrs.field(init=False, factory=Counter)
@@ -120,8 +126,7 @@ class DigestAuthenticator:
             Algorithm.SHA_512_256: self._random(32).hex(),
         }
         self._nonces = Nonces(self.nonce_life, self.nonces, self._random)
-        self._users_failed = Attempts(self.failures)
-        self._sources_failed = Attempts(self.failures * _USERS_AT_ONCE)
+        self._guesses = Guesses(self.failures)
 
     async def start(self, house: IHouse) -> None:
         """Read the users; raises `ConfigurationMistakes` or OSError if they cannot be."""
@@ -129,6 +134,7 @@ class DigestAuthenticator:
         self._seconds = house.reactor.seconds
         self._directory = Directory(Path(self.users), self._seconds)
         self._directory.open()
+        self._trusted = Trusted(self.life, self._seconds)
         self._count_in(house)
 
     def _count_in(self, house: IHouse) -> None:
@@ -146,14 +152,16 @@ class DigestAuthenticator:
         )
 
     async def stop(self) -> None:
-        """Hold nothing."""
+        """Trust nobody any more."""
+        self._trusted.clear()
 
     # --- Challenging
 
     def challenge(self, request: Request, realm: str, stale: bool) -> Sequence[str]:
         nonce = self._nonces.make(self._seconds())
+        as_asked = ProxyChallenge if _wants_a_proxy(request) else str
         return [
-            str(
+            as_asked(
                 Challenge(
                     realm=realm,
                     nonce=nonce,
@@ -170,11 +178,14 @@ class DigestAuthenticator:
     async def authenticate(self, request: Request, flow: Flow) -> Identity | None:
         credentials = self._credentials(request)
         if credentials is None:
-            return None
+            known = self._trusted.believes(flow, request)
+            return None if known is None else Identity(known, DIGEST)
         identity = self._prove(credentials, request.method, flow.peer[0])
         if not self._is_meant_for(credentials.uri, request):
             raise CredentialsRejected("the uri of the credentials is another request's")
         self._proved.value += 1
+        if request.method == "REGISTER" and self.life and speaks_lync(request):
+            self._trusted.trust(flow, request, identity.aor)
         return identity
 
     def _credentials(self, request: Request) -> Credentials | None:
@@ -206,17 +217,11 @@ class DigestAuthenticator:
         """Verify the digest, then the nonce; raises unless both are good."""
         self._check_qop(credentials)
         now = self._seconds()
-        source = network_of(host)
-        # Hashed, as a username may be as long as a message.
-        user = hash((source, credentials.username, credentials.realm))
-        if self._users_failed.must_wait(user, now) or self._sources_failed.must_wait(
-            source, now
-        ):
-            raise AccessDenied("too many wrong passwords; try again in a minute")
+        user = (credentials.username, credentials.realm)
+        self._guesses.check(host, user, now)
         identity = self._verify(credentials, method)
         if identity is None:
-            self._users_failed.fail(user, now)
-            self._sources_failed.fail(source, now)
+            self._guesses.fail(host, user, now)
             self._wrong.value += 1
             raise CredentialsRejected("unknown user or wrong password")
         if not self._nonces.use(credentials.nonce, _count(credentials), host, now):
@@ -262,11 +267,25 @@ class DigestAuthenticator:
         if uri == request.uri:
             return True
         if uri == _NULL_URI:
-            return self.null_uri
+            return self.null_uri or speaks_lync(request)
         try:
             return _resource(parse_uri(uri)) == _resource(request.request_uri)
         except MalformedField:
             return False
+
+
+def _wants_a_proxy(request: Request) -> bool:
+    """
+    Whether a user agent knows what to do with 407, and not with 401.
+
+    Lync clients know Digest from proxies alone.  libpurple answers three challenges by
+    401 between two REGISTERs and then no more, nor does it tell of its sign-off; to a
+    proxy it proves itself again and again, and unasked.
+    """
+    if speaks_lync(request):
+        return True
+    agent = request.user_agent or ""
+    return request.method != "REGISTER" and agent.startswith("Purple/")
 
 
 def _algorithm(credentials: Credentials) -> Algorithm:

@@ -18,7 +18,7 @@ from presproxy.model.identity import Identity
 from presproxy.server.answer import Refusal
 from presproxy.server.domains import Domains
 from presproxy.server.exchange import Exchange
-from presproxy.sip.message import Request
+from presproxy.sip.authfields import ProxyChallenge
 from presproxy.sip.uri import address_of_record, domain_of
 
 
@@ -49,7 +49,7 @@ class Identifier:
         except CredentialsRejected as rejected:
             raise self._challenge(exchange, rejected.stale) from rejected
         except AuthenticationContinues as more:
-            raise Refusal(401, (("WWW-Authenticate", more.challenge),)) from more
+            raise _asked([more.challenge]) from more
         if identity is None:
             raise self._challenge(exchange, stale=False)
         if identity.aor != claimed:
@@ -74,10 +74,7 @@ class Identifier:
                 guard.plugin.challenge, exchange.request, realm, stale
             )
         ]
-        if not challenges:
-            return Refusal(403)
-        status, field = _asked_by(exchange.request)
-        return Refusal(status, tuple((field, each) for each in challenges))
+        return _asked(challenges) if challenges else Refusal(403)
 
     def _realm(self, exchange: Exchange) -> str:
         """The sender's domain if it is ours, else the domain he asks about."""
@@ -92,16 +89,18 @@ class Identifier:
         return min(self.domains.names, default="presproxy")
 
 
-def _asked_by(request: Request) -> tuple[int, str]:
+def _asked(challenges: Sequence[str]) -> Refusal:
     """
     Say as what we ask: a user agent server by 401, or a proxy (RFC 3261 §22.2, §22.3).
 
-    libpurple answers three challenges by 401 between two REGISTERs and then no more, nor
-    does it tell of its sign-off.  To a proxy it proves itself again and again, and
-    unasked.
+    It is as the first says; an answer may have challenges of both (§22.3).
     """
-    if request.method != "REGISTER" and (request.user_agent or "").startswith(
-        "Purple/"
-    ):
-        return 407, "Proxy-Authenticate"
-    return 401, "WWW-Authenticate"
+    fields = tuple((_field(challenge), str(challenge)) for challenge in challenges)
+    is_proxy = isinstance(challenges[0], ProxyChallenge)
+    return Refusal(407 if is_proxy else 401, fields)
+
+
+def _field(challenge: str) -> str:
+    if isinstance(challenge, ProxyChallenge):
+        return "Proxy-Authenticate"
+    return "WWW-Authenticate"

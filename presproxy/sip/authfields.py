@@ -50,6 +50,12 @@ _count = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch
 _extended = re.compile(r"utf-8'[^']*'([^'\s]*)", re.IGNORECASE).fullmatch
 
 
+class ProxyChallenge(str):
+    """A challenge to be given as a proxy gives it: 407, and Proxy-Authenticate."""
+
+    __slots__ = ()
+
+
 # --- Arithmetic
 
 
@@ -155,7 +161,7 @@ def parse_credentials(text: str) -> Credentials | None:
     Raises `MalformedField` for an algorithm which is not known, too: nobody here asked
     for it.
     """
-    found = _parse_digest("Authorization", text)
+    found = read_params("Authorization", text, "digest")
     if found is None:
         return None
     name = found.get("algorithm")
@@ -240,7 +246,7 @@ def parse_challenge(text: str) -> Challenge | None:
     None for another scheme than Digest, and for an algorithm which is not known: such a
     challenge is passed over for the next one (RFC 7616 §3.7).
     """
-    found = _parse_digest("WWW-Authenticate", text)
+    found = read_params("WWW-Authenticate", text, "digest")
     if found is None:
         return None
     name = found.get("algorithm")
@@ -266,11 +272,17 @@ def parse_challenge(text: str) -> Challenge | None:
 # --- What both are made of
 
 
-def _parse_digest(name: str, text: str) -> dict[str, str] | None:
-    scheme = _scheme(text)
-    if scheme is None or scheme[1].lower() != "digest":
+def read_params(name: str, text: str, scheme: str) -> dict[str, str] | None:
+    """
+    Give the parameters of one scheme, whose name is given in lower case.
+
+    Their names are in lower case, too.  None for another scheme; raises `MalformedField`
+    for the field ``name``.
+    """
+    found = _scheme(text)
+    if found is None or found[1].lower() != scheme:
         return None
-    return _quickly(text, scheme.end()) or _thoroughly(name, text, scheme.end())
+    return _quickly(text, found.end()) or _thoroughly(name, text, found.end())
 
 
 def _quickly(text: str, position: int) -> dict[str, str] | None:

@@ -89,6 +89,14 @@ class Flow:
         """What signs all that is sent here; there is none with datagrams."""
         return None
 
+    def seal_with(self, seal: Seal | None) -> None:
+        """
+        Sign all that is sent here from now on.
+
+        With datagrams nothing can be: they may come by another way, or twice.
+        """
+        raise NotImplementedError
+
     def when_room(self, tell: Callable[[], None]) -> None:
         """
         Call ``tell`` once a flow that is full is so no more, or is closed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from presproxy.errors import FlowClosed
-from presproxy.sip.flow import Address, Flow
+from presproxy.sip.flow import Address, Flow, Seal
 
 
 class RecordingFlow(Flow):
@@ -52,13 +52,15 @@ class RecordingStream(RecordingFlow):
     """
     A stream to one peer, who reads all there is, or nothing while ``is_full``.
 
-    With ``room`` it is full after so many messages, until `read`.
+    With ``room`` it is full after so many messages, until `read`.  Its end is told of at
+    once, not in a turn of its own.
     """
 
-    __slots__ = ("_tell", "is_full", "room")
+    __slots__ = ("_tell", "_tell_of_end", "is_full", "room", "seal")
 
     transport = "TCP"
     reliable = True
+    seal: Seal | None
 
     def __init__(
         self,
@@ -71,9 +73,11 @@ class RecordingStream(RecordingFlow):
         self.room = room
         self.is_full = room == 0
         self._tell: list[Callable[[], None]] = []
+        self._tell_of_end: list[Callable[[], None]] = []
+        self.seal = None
 
     def send(self, data: bytes) -> None:
-        super().send(data)
+        super().send(data if self.seal is None else self.seal.sealed(data))
         if self.room is not None:
             self.room -= 1
             self.is_full = self.room <= 0
@@ -87,9 +91,23 @@ class RecordingStream(RecordingFlow):
         super().close()
         self.is_full = False
         self._tell_all()
+        while self._tell_of_end:
+            self._tell_of_end.pop()()
 
     def when_room(self, tell: Callable[[], None]) -> None:
         self._tell.append(tell)
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        self._tell_of_end.append(tell)
+
+        def take_back() -> None:
+            if tell in self._tell_of_end:
+                self._tell_of_end.remove(tell)
+
+        return take_back
+
+    def seal_with(self, seal: Seal | None) -> None:
+        self.seal = seal
 
     def _tell_all(self) -> None:
         waiting, self._tell = self._tell, []

@@ -12,6 +12,7 @@ from presproxy.errors import CredentialsRejected
 from presproxy.interfaces import IAuthenticator, IContactACL, IHouse
 from presproxy.model.decision import FULL, NEUTRAL, Decision, Handling
 from presproxy.model.identity import Identity
+from presproxy.sip.authfields import ProxyChallenge
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import AddressOfRecord
@@ -70,6 +71,7 @@ class ScriptedAuthenticator:
 
     failure: Exception | None = None
     challenges: Sequence[str] = ("Scripted",)
+    as_proxy: bool = False
 
     async def start(self, house: IHouse) -> None:
         """See `IPluggable`."""
@@ -88,7 +90,8 @@ class ScriptedAuthenticator:
         return Identity(AddressOfRecord(said.removeprefix("I am ")), "scripted")
 
     def challenge(self, request: Request, realm: str, stale: bool) -> Sequence[str]:
+        as_asked = ProxyChallenge if self.as_proxy else str
         return [
-            f'{each} realm="{realm}"{", stale=true" if stale else ""}'
+            as_asked(f'{each} realm="{realm}"{", stale=true" if stale else ""}')
             for each in self.challenges
         ]

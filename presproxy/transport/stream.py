@@ -145,6 +145,10 @@ class StreamFlow(Flow):
         seal = self.seal
         self._connection.send(data if seal is None else seal.sealed(data))
 
+    def seal_with(self, seal: Seal | None) -> None:
+        """Sign all that is sent from now on."""
+        self.seal = seal
+
     @property
     def is_full(self) -> bool:  # type: ignore[override]  # read-only here
         """Whether what is sent now waits for the peer to read."""

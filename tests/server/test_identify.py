@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from presproxy.errors import AccessDenied, AuthenticationContinues
+from presproxy.sip.authfields import ProxyChallenge
 from presproxy.testing.desk import Desk
 from presproxy.testing.scripted import ScriptedAuthenticator
 from presproxy.testing.wire import Message
@@ -20,20 +21,28 @@ def test_who_proves_nothing_is_challenged(guarded, method):
     assert answer.all("www-authenticate") == ['Scripted realm="example.test"']
 
 
-@pytest.mark.parametrize(
-    ("method", "status", "field"),
-    [
-        ("PUBLISH", 407, "proxy-authenticate"),
-        ("SUBSCRIBE", 407, "proxy-authenticate"),
-        ("REGISTER", 401, "www-authenticate"),
-    ],
-)
-def test_libpurple_is_challenged_as_by_a_proxy(guarded, method, status, field):
-    fields = {"Event": "presence", "User-Agent": "Purple/2.14.12"}
-    answer = guarded.ask(method, fields, uri=ALICE)
+def test_a_challenge_may_be_given_as_a_proxy_gives_it(acl):
+    desk = Desk(acl, auth=[ScriptedAuthenticator(as_proxy=True)])
 
+    answer = desk.ask("SUBSCRIBE", {"Event": "presence"}, uri=ALICE)
+
+    assert answer.status == 407
+    assert answer.all("proxy-authenticate") == ['Scripted realm="example.test"']
+    assert answer.get("www-authenticate") is None
+
+
+@pytest.mark.parametrize(("is_proxy", "status"), [(True, 407), (False, 401)])
+def test_the_first_challenge_says_as_what_we_ask(acl, is_proxy, status):
+    plugins = [
+        ScriptedAuthenticator(challenges=["One"], as_proxy=is_proxy),
+        ScriptedAuthenticator(challenges=["Two"], as_proxy=not is_proxy),
+    ]
+
+    answer = Desk(acl, auth=plugins).ask("SUBSCRIBE", {"Event": "presence"})
+
+    both = [answer.need("www-authenticate"), answer.need("proxy-authenticate")]
     assert answer.status == status
-    assert answer.all(field) == ['Scripted realm="example.test"']
+    assert {each.partition(" ")[0] for each in both} == {"One", "Two"}
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "NOTIFY"])
@@ -112,6 +121,15 @@ def test_another_leg_is_asked_for(guarded, authenticator):
     answer = guarded.ask("SUBSCRIBE")
 
     assert (answer.status, answer.get("www-authenticate")) == (401, "Scripted opaque=1")
+
+
+def test_another_leg_may_be_asked_for_as_a_proxy_does(guarded, authenticator):
+    more = AuthenticationContinues(ProxyChallenge("Scripted opaque=1"))
+    authenticator.failure = more
+
+    answer = guarded.ask("SUBSCRIBE")
+
+    assert (answer.status, answer.get("proxy-authenticate")) == (407, more.challenge)
 
 
 def test_who_may_not_come_in_is_refused(guarded, authenticator):
