@@ -16,6 +16,12 @@ digest_authenticator = PluginMaker(
     target="presproxy.auth.digest:DigestAuthenticator",
     summary="Asks for a password by HTTP Digest (RFC 8760), from a file of users.",
 )
+ntlm_authenticator = PluginMaker(
+    kind="auth",
+    name="ntlm",
+    target="presproxy.auth.ntlm:NtlmAuthenticator",
+    summary="Asks Lync clients for a password by NTLM, and signs what they are told.",
+)
 
 open_acl = PluginMaker(
     kind="acl",

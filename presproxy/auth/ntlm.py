@@ -1,0 +1,330 @@
+"""
+NTLM for Lync clients ([MS-SIPAE], [MS-NLMP]) with the hashes of a users' file.
+
+Either each message is signed from then on, in both directions, or the connection is
+trusted by which the user proved himself.  The user agent begins without a message of
+NTLM's own, so a handshake is: a challenge without a token, credentials with an empty one,
+a challenge, and the proof.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import attrs
+from zope.interface import implementer
+
+from presproxy.auth import ntlmkeys
+from presproxy.auth.associations import Associations, Trusted
+from presproxy.auth.attempts import Guesses
+from presproxy.auth.directory import Directory
+from presproxy.auth.ntlmmessages import (
+    Authenticate,
+    read_authenticate,
+    write_challenge,
+)
+from presproxy.auth.perflow import PerFlow
+from presproxy.auth.sipae import REALM, VERSIONS, Terms, read_token, read_version
+from presproxy.errors import (
+    AccessDenied,
+    AuthenticationContinues,
+    CredentialsRejected,
+    MalformedField,
+)
+from presproxy.extend.maker import option
+from presproxy.interfaces import IAuthenticator, IHouse
+from presproxy.metrics import Counter
+from presproxy.model.identity import Identity
+from presproxy.sip.authfields import ProxyChallenge, read_params
+from presproxy.sip.dialect import speaks_lync
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import Request
+from presproxy.sip.uri import AddressOfRecord, domain_of, user_of
+
+#: What vouches for the identities proved here, and the name of the scheme.
+NTLM = "ntlm"
+_SCHEME = "NTLM"
+
+#: Seconds for a user agent to answer a CHALLENGE; it does so without asking anybody.
+_PATIENCE = 60.0
+
+
+_FIELDS = {"401": "authorization", "407": "proxy-authorization"}
+
+
+def _are_known(
+    plugin: NtlmAuthenticator, field: attrs.Attribute[object], versions: Sequence[int]
+) -> None:
+    if not versions or not set(versions) <= set(VERSIONS):
+        known = ", ".join(map(str, VERSIONS))
+        raise ValueError(f"versions are to be some of {known}")
+
+
+@attrs.frozen
+class _Begun:
+    """A handshake that waits for its proof."""
+
+    opaque: str
+    challenge: bytes
+    until: float
+
+
+@implementer(IAuthenticator)
+@attrs.define(eq=False)
+class NtlmAuthenticator:
+    """Asks Lync clients on streams for a password, by NTLM; it asks nobody else."""
+
+    users: str = option("The users' file, as `presproxy passwd` writes it.")
+    mode: Literal["401", "407"] = option(
+        "401: every message is signed from then on, in both directions. 407: only the "
+        "password is asked for, and then the connection is trusted, which TLS has to "
+        "protect.",
+        default="401",
+    )
+    target: str = option(
+        "The server's name, as clients are told it. Without it, their domain.",
+        default="",
+        validator=attrs.validators.matches_re(r"[A-Za-z0-9.\-]*"),
+    )
+    versions: tuple[int, ...] = option(
+        "The versions of the protocol that are taken; the highest is offered.",
+        default=VERSIONS,
+        validator=_are_known,
+    )
+    life: float = option(
+        "Seconds until a user has to prove himself again, on a connection that lasts.",
+        default=8 * 3600.0,
+        validator=attrs.validators.gt(0),
+    )
+    failures: int = option(
+        "Wrong passwords a minute after which a user is refused for a minute, from that "
+        "address; after ten times as many, so are all users from there. 0 counts none.",
+        default=20,
+        validator=attrs.validators.ge(0),
+    )
+    _random: Callable[[int], bytes] = attrs.field(default=os.urandom, kw_only=True)
+    _nobody: bytes = attrs.field(init=False)
+    _guesses: Guesses = attrs.field(init=False)
+    _begun: PerFlow[_Begun] = attrs.field(init=False, factory=PerFlow)
+    _domains: Collection[str] = attrs.field(init=False, default=())
+    _seconds: Callable[[], float] = attrs.field(init=False)
+    _directory: Directory = attrs.field(init=False)
+    _associations: Associations = attrs.field(init=False)
+    _trusted: Trusted = attrs.field(init=False)
+    _proved: Counter = attrs.field(init=False, factory=Counter)
+    _wrong: Counter = attrs.field(init=False, factory=Counter)
+    _unsigned: Counter = attrs.field(init=False, factory=Counter)
+
+    def __attrs_post_init__(self) -> None:
+        # As long as a true one; nobody knows what it is the hash of.
+        self._nobody = self._random(16)
+        self._guesses = Guesses(self.failures)
+
+    async def start(self, house: IHouse) -> None:
+        """Read the users; raises `ConfigurationMistakes` or OSError if they cannot be."""
+        self._domains = frozenset(house.domains)
+        self._seconds = house.reactor.seconds
+        self._directory = Directory(Path(self.users), self._seconds)
+        self._directory.open()
+        self._associations = Associations(self.life, self._seconds, self._random)
+        self._trusted = Trusted(self.life, self._seconds)
+        self._count_in(house)
+
+    def _count_in(self, house: IHouse) -> None:
+        def counter(outcome: str) -> Counter:
+            return house.metrics.counter(
+                "ntlm_answers", "Answers to NTLM challenges.", outcome=outcome
+            )
+
+        self._proved, self._wrong = counter("proved"), counter("wrong")
+        self._unsigned = counter("unsigned")
+        house.metrics.gauge(
+            "ntlm_connections",
+            "Connections that are signed or trusted.",
+            lambda: len(self._associations) + len(self._trusted),
+        )
+
+    async def stop(self) -> None:
+        """Trust nobody any more."""
+        self._begun.clear()
+        self._associations.clear()
+        self._trusted.clear()
+
+    # --- Challenging
+
+    def challenge(self, request: Request, realm: str, stale: bool) -> Sequence[str]:
+        if not _can_be_asked(request):
+            return ()
+        return (self._as_asked(self._terms(request).challenge()),)
+
+    def _as_asked(self, challenge: str) -> str:
+        return challenge if self.mode == "401" else ProxyChallenge(challenge)
+
+    def _terms(self, request: Request, version: int | None = None) -> Terms:
+        version = max(self.versions) if version is None else version
+        return Terms(_SCHEME, self.target or self._domain(request), version)
+
+    def _domain(self, request: Request) -> str:
+        """Give the domain of the sender, or whichever is ours."""
+        try:
+            domain = domain_of(request.from_.aor)
+        except MalformedField:
+            domain = ""
+        return domain if domain in self._domains else min(self._domains, default="")
+
+    # --- Verifying
+
+    async def authenticate(self, request: Request, flow: Flow) -> Identity | None:
+        if not flow.reliable or not request.has_one_via:
+            return None
+        given = self._given(request)
+        if given is None:
+            known = self._trusted.believes(flow, request)
+        elif "gssapi-data" in given:
+            known = self._prove(given, request, flow)
+        else:
+            known = self._check(given, request, flow)
+        return None if known is None else Identity(known, NTLM)
+
+    def _given(self, request: Request) -> Mapping[str, str] | None:
+        """Give the parameters of the credentials that are for us."""
+        field, mistake = _FIELDS[self.mode], None
+        for text in request.get_all(field):
+            try:
+                given = read_params(field, text, "ntlm")
+            except MalformedField as error:
+                mistake = error
+                continue
+            if given is not None and given.get("realm") == REALM:
+                return given
+        if mistake is not None:
+            raise CredentialsRejected(str(mistake)) from mistake
+        return None
+
+    def _check(
+        self, given: Mapping[str, str], request: Request, flow: Flow
+    ) -> AddressOfRecord:
+        """Say whose request it is by its signature; raises `CredentialsRejected`."""
+        try:
+            return self._associations.check(flow, given, request)
+        except CredentialsRejected:
+            self._unsigned.value += 1
+            raise
+
+    def _prove(
+        self, given: Mapping[str, str], request: Request, flow: Flow
+    ) -> AddressOfRecord:
+        """
+        Go on with a handshake.
+
+        Raises `AuthenticationContinues` at its begin, and `CredentialsRejected` or
+        `AccessDenied` unless the password is right.
+        """
+        begun, now = self._begun.pop(flow), self._seconds()
+        try:
+            token, version = read_token(given), read_version(given, self.versions)
+            terms = self._terms(request, version)
+            if not token:
+                raise AuthenticationContinues(self._begin(terms, request, flow))
+            if begun is None or begun.opaque != given.get("opaque"):
+                raise CredentialsRejected("an answer to no challenge of ours")
+            if now >= begun.until:
+                raise CredentialsRejected("the challenge is too old")
+            answer = read_authenticate(token)
+        except MalformedField as error:
+            raise CredentialsRejected(str(error)) from error
+        user, session_key = self._verify(answer, begun.challenge, request, flow)
+        if self.mode == "407":
+            self._trusted.trust(flow, request, user)
+        else:
+            self._sign(begun.opaque, user, terms, session_key, given, request, flow)
+        self._proved.value += 1
+        return user
+
+    def _begin(self, terms: Terms, request: Request, flow: Flow) -> str:
+        until = self._seconds() + _PATIENCE
+        begun = _Begun(self._associations.name(), self._random(8), until)
+        self._begun.put(flow, begun)
+        token = write_challenge(begun.challenge, terms.target, self._domain(request))
+        return self._as_asked(terms.challenge(begun.opaque, token))
+
+    def _sign(
+        self,
+        opaque: str,
+        user: AddressOfRecord,
+        terms: Terms,
+        session_key: bytes,
+        given: Mapping[str, str],
+        request: Request,
+        flow: Flow,
+    ) -> None:
+        """Sign from now on; from version 4 on this request is signed already."""
+        signer = ntlmkeys.SessionSigner.of(session_key)
+        association = self._associations.make(opaque, user, terms, signer)
+        if terms.version > 3:
+            association.check(given, request)
+        self._associations.hold(flow, association)
+
+    # --- Passwords
+
+    def _verify(
+        self, answer: Authenticate, challenge: bytes, request: Request, flow: Flow
+    ) -> tuple[AddressOfRecord, bytes]:
+        """Give who it is and the session's key, in the same time if it is nobody."""
+        name, domain = self._account(answer, request)
+        host, now = flow.peer[0], self._seconds()
+        self._guesses.check(host, (name, domain), now)
+        found = self._directory.nt_hash(name, domain)
+        hashed = self._nobody if found is None else bytes.fromhex(found[1])
+        key = ntlmkeys.response_key(hashed, answer.user, answer.domain)
+        right = ntlmkeys.proof(key, challenge, answer.rest)
+        if not hmac.compare_digest(right, answer.proof) or found is None:
+            self._guesses.fail(host, (name, domain), now)
+            self._wrong.value += 1
+            raise self._wrong_password()
+        base_key = ntlmkeys.session_base_key(key, right)
+        return found[0].aor, ntlmkeys.rc4(base_key, answer.key)
+
+    def _wrong_password(self) -> CredentialsRejected | AccessDenied:
+        """
+        Refuse who is not known or has another password.
+
+        With 407 a user agent would answer many times over before it asks its user.
+        """
+        why = "unknown user or wrong password"
+        if self.mode == "407":
+            return AccessDenied(why)
+        return CredentialsRejected(why)
+
+    def _account(self, answer: Authenticate, request: Request) -> tuple[str, str]:
+        """
+        Say who is meant, as user and domain.
+
+        A user writes his whole address; or his name, and a domain that Windows knows, for
+        which we take the one he speaks for.
+        """
+        name, at, domain = answer.user.rpartition("@")
+        if not at:
+            name, domain = answer.user, answer.domain
+        if domain.lower() in self._domains:
+            return name, domain.lower()
+        try:
+            claimed = request.from_.aor
+        except MalformedField as error:
+            raise CredentialsRejected(str(error)) from error
+        user = user_of(claimed) or ""
+        # Windows does not tell small letters from capitals.
+        return user if user.lower() == name.lower() else name, domain_of(claimed)
+
+
+def _can_be_asked(request: Request) -> bool:
+    """Whether whoever sent it knows NTLM, and can keep to a connection."""
+    try:
+        is_stream = request.via.transport.upper() in ("TCP", "TLS")
+    except MalformedField:
+        return False
+    return is_stream and request.has_one_via and speaks_lync(request)
