@@ -41,7 +41,7 @@ _hexadecimal = re.compile(r"(?:[0-9A-Fa-f]{2}){1,512}").fullmatch
 
 #: These are taken unsigned, and by a user agent that begins anew they have to be.
 _CHALLENGES = frozenset({401, 407})
-_OURS = b"authentication-info:"
+_OURS = "authentication-info"
 
 
 class Signer(Protocol):
@@ -225,7 +225,7 @@ class Association:
             return data
         line = self._line(self.signer.sign(text).hex().upper(), salt, number)
         head, _, body = data.partition(b"\r\n\r\n")
-        if _OURS in head.lower():
+        if message.has(_OURS):
             head = _without_ours(head)
         return b"".join((head, b"\r\n", line.encode("utf-8"), b"\r\n\r\n", body))
 
@@ -243,7 +243,7 @@ def _without_ours(head: bytes) -> bytes:
     is_ours = False
     for line in head.split(b"\r\n"):
         if not line.startswith((b" ", b"\t")):
-            is_ours = line.lower().replace(b" ", b"").startswith(_OURS)
+            is_ours = line.partition(b":")[0].strip(b" \t").lower() == _OURS.encode()
         if not is_ours:
             kept.append(line)
     return b"\r\n".join(kept)
