@@ -92,6 +92,10 @@ class Directory:
     def __len__(self) -> int:
         return len(self._users)
 
+    def without(self, name: str) -> int:
+        """Count the users who have no digest of this name."""
+        return sum(user.digest(name) is None for user in self._users.values())
+
     def _look_if_due(self) -> None:
         if self.seconds() >= self._look_at:
             self._look()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import attrs
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from presproxy.auth import ntlmkeys
@@ -29,6 +30,7 @@ from presproxy.auth.ntlmmessages import (
 )
 from presproxy.auth.perflow import PerFlow
 from presproxy.auth.sipae import REALM, VERSIONS, Terms, read_token, read_version
+from presproxy.auth.users import NT
 from presproxy.errors import (
     AccessDenied,
     AuthenticationContinues,
@@ -44,6 +46,8 @@ from presproxy.sip.dialect import speaks_lync
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import AddressOfRecord, domain_of, user_of
+
+_log = Logger()
 
 #: What vouches for the identities proved here, and the name of the scheme.
 NTLM = "ntlm"
@@ -130,9 +134,21 @@ class NtlmAuthenticator:
         self._seconds = house.reactor.seconds
         self._directory = Directory(Path(self.users), self._seconds)
         self._directory.open()
+        self._warn_of_others()
         self._associations = Associations(self.life, self._seconds, self._random)
         self._trusted = Trusted(self.life, self._seconds)
         self._count_in(house)
+
+    def _warn_of_others(self) -> None:
+        without = self._directory.without(NT)
+        if without:
+            _log.warn(
+                "{users}: {without} of {all} users have no NT hash, and cannot sign in "
+                "before their passwords are written again",
+                users=self.users,
+                without=without,
+                all=len(self._directory),
+            )
 
     def _count_in(self, house: IHouse) -> None:
         def counter(outcome: str) -> Counter:

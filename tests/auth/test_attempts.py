@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from presproxy.auth.attempts import Attempts, network_of
+from presproxy.auth.attempts import Attempts, Guesses, network_of
+from presproxy.errors import AccessDenied
 
 
 def fail(attempts, who, times, now=0.0):
@@ -91,3 +92,39 @@ def test_what_is_over_is_forgotten():
 )
 def test_a_network_is_what_one_subscriber_has(host, network):
     assert network_of(host) == network
+
+
+# --- Guesses
+
+
+def guess(guesses, host, user, times):
+    for _ in range(times):
+        guesses.fail(host, user, 0.0)
+
+
+def test_a_user_who_was_guessed_at_too_often_is_refused_from_there():
+    guesses = Guesses(2)
+    guess(guesses, "192.0.2.1", "alice", 2)
+
+    with pytest.raises(AccessDenied):
+        guesses.check("192.0.2.1", "alice", 1.0)
+    guesses.check("192.0.2.1", "bob", 1.0)
+    guesses.check("192.0.2.2", "alice", 1.0)
+    guesses.check("192.0.2.1", "alice", 61.0)
+
+
+def test_so_is_everybody_after_ten_times_as_many():
+    guesses = Guesses(2)
+    for number in range(20):
+        guess(guesses, "2001:db8::1", f"user{number}", 1)
+
+    with pytest.raises(AccessDenied):
+        guesses.check("2001:db8::2", "alice", 1.0)
+    guesses.check("2001:db8:0:1::1", "alice", 1.0)
+
+
+def test_nobody_is_refused_if_none_are_counted():
+    guesses = Guesses(0)
+    guess(guesses, "192.0.2.1", "alice", 100)
+
+    guesses.check("192.0.2.1", "alice", 1.0)

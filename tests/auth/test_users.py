@@ -51,6 +51,12 @@ def test_a_digest_is_of_user_domain_and_password():
     assert user.digest("MD5") == "12af60467a33e8518da5c68bbff12b11"
 
 
+def test_a_user_has_the_hash_that_ntlm_wants():
+    user = User(ALICE, digests_of(ALICE, "secret"))
+
+    assert user.digest("NT") == "878d8014606cda29677a44efa1353fc7"
+
+
 def test_a_line_does_not_hold_the_password():
     assert "wonderland" not in digests_of(ALICE, "wonderland")
 
@@ -72,9 +78,9 @@ def test_a_digest_which_is_not_there_is_none():
 
 
 def test_digests_of_other_kinds_are_kept_as_they_are():
-    (user,) = parse_users(f"alice@example.test:NT={MD5.upper()},MD5={MD5}")
+    (user,) = parse_users(f"alice@example.test:LM={MD5.upper()},MD5={MD5}")
 
-    assert (user.digest("NT"), user.digest("MD5")) == (MD5, MD5)
+    assert (user.digest("LM"), user.digest("MD5")) == (MD5, MD5)
 
 
 def test_every_mistake_is_told_with_its_line():
@@ -83,6 +89,7 @@ def test_every_mistake_is_told_with_its_line():
         "bob@example.test\n"
         "carol@example.test:secret\n"
         "dave@example.test:MD5=123\n"
+        "erin@example.test:NT=123\n"
         f"example.test:MD5={MD5}\n"
         f"alice@Example.test:MD5={MD5}\n"
         f"eve@example.test:SHA-256={MD5}\n"
@@ -92,7 +99,7 @@ def test_every_mistake_is_told_with_its_line():
         parse_users(text, "/etc/users")
 
     assert [mistake.partition(" ")[0] for mistake in caught.value.mistakes] == [
-        f"/etc/users:{number}:" for number in (2, 3, 4, 5, 6, 7)
+        f"/etc/users:{number}:" for number in (2, 3, 4, 5, 6, 7, 8)
     ]
 
 

@@ -101,6 +101,10 @@ class AuthenticatorContract(ABC):
         """
         return ()
 
+    def flow(self) -> Flow:
+        """Give a flow that a request came by; one of its own for each."""
+        return make_flow()
+
     @pytest.fixture
     def house(self) -> FakeHouse:
         """The house it is started in."""
@@ -126,7 +130,7 @@ class AuthenticatorContract(ABC):
         if not self.proves:
             pytest.skip("it needs no credentials")
 
-        answer = await authenticator.authenticate(make_request(), make_flow())
+        answer = await authenticator.authenticate(make_request(), self.flow())
 
         assert answer is None
 
@@ -138,7 +142,7 @@ class AuthenticatorContract(ABC):
             pytest.skip("it needs no credentials")
         request = make_request([("Authorization", "Carrier-Pigeon ring=7")])
 
-        answer = await authenticator.authenticate(request, make_flow())
+        answer = await authenticator.authenticate(request, self.flow())
 
         assert answer is None
 
@@ -174,7 +178,7 @@ class AuthenticatorContract(ABC):
             pytest.skip("nobody is known to it here")
         request = make_request(self._good(authenticator))
 
-        answer = await authenticator.authenticate(request, make_flow())
+        answer = await authenticator.authenticate(request, self.flow())
 
         assert answer == self.identity
 
@@ -226,7 +230,7 @@ class AuthenticatorContract(ABC):
         """Give who it is, and None for any declared answer which says nobody."""
         try:
             return await authenticator.authenticate(
-                make_request(credentials), make_flow()
+                make_request(credentials), self.flow()
             )
         except _DECLARED:
             return None
