@@ -9,9 +9,16 @@ import attrs
 
 from presproxy.documents.lync.categories import Category
 from presproxy.extend.guard import Guard, PluginFailed
-from presproxy.interfaces import Account, Feed, IEventPackage, Material, Watcher
+from presproxy.interfaces import (
+    Account,
+    Feed,
+    IDeltaPackage,
+    IEventPackage,
+    Material,
+    Watcher,
+)
 from presproxy.model.decision import NEUTRAL, View
-from presproxy.model.notice import Body, NumberedBody
+from presproxy.model.notice import Body, DeltaBody, NumberedBody
 from presproxy.model.publication import Publication
 from presproxy.model.subscription import Subscription
 from presproxy.sip.uri import AddressOfRecord
@@ -30,6 +37,8 @@ class Resource:
 
     presentity: AddressOfRecord
     guard: Guard[IEventPackage]
+    #: Whether the package can say what is new, too.
+    tells_changes: bool = False
     #: The latest modified comes first.
     publications: list[Publication] = attrs.field(factory=list)
     #: What Lync endpoints published, in no order.
@@ -108,6 +117,8 @@ class Resource:
         body = self._rendered(state, view, content_type)
         if body == former:
             body = former
+        elif self.tells_changes and isinstance(former, DeltaBody):
+            body = self._with_change(body, former, state, made_of, view)
         if self.subscriptions:
             self._bodies[key] = (state, body)
         return body
@@ -163,7 +174,44 @@ class Resource:
             shown = tell(package.neutral, self.presentity)
         else:
             shown = tell(package.narrow, state, view)
-        return tell(package.render, shown, content_type)
+        body = tell(package.render, shown, content_type)
+        if self.tells_changes:
+            return DeltaBody(body.content_type, body.numbered(0))
+        return body
+
+    def _with_change(
+        self,
+        body: Body | NumberedBody,
+        former: DeltaBody,
+        state: Any,
+        made_of: Any,
+        view: View,
+    ) -> DeltaBody:
+        """Add what is new since a former body; nothing is if the package cannot say."""
+        # Each knows the one before it and no more, or none would ever be let go.
+        former.base, former.delta = None, b""
+        delta = self._change(state, made_of, view, body.content_type)
+        base = None if delta is None else former
+        data = body.numbered(0)
+        return DeltaBody(body.content_type, data, base, delta or b"")
+
+    def _change(
+        self, state: Any, former: Any, view: View, content_type: str
+    ) -> bytes | None:
+        if view == NEUTRAL:
+            return None
+        plugin: Any = self.guard.plugin  # An `IDeltaPackage`, too.
+        tell = self.guard.tell
+        try:
+            shown = tell(plugin.narrow, state, view)
+            before = tell(plugin.narrow, former, view)
+            delta: bytes | None = tell(
+                plugin.render_change, shown, before, content_type
+            )
+        except PluginFailed:
+            # Counted and logged by its guard; all is said again.
+            return None
+        return delta
 
 
 def _differ(one: Any, other: Any) -> bool:
@@ -178,6 +226,16 @@ class Resources:
     _resources: dict[tuple[AddressOfRecord, str], Resource] = attrs.field(factory=dict)
     #: How many resources each presentity has.
     _numbers: dict[AddressOfRecord, int] = attrs.field(factory=dict)
+    #: The packages that can say what is new.
+    _telling_changes: frozenset[str] = attrs.field(init=False)
+
+    @_telling_changes.default
+    def _ask_once(self) -> frozenset[str]:
+        return frozenset(
+            name
+            for name, guard in self._packages.items()
+            if IDeltaPackage.providedBy(guard.plugin)
+        )
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(tuple(self._resources.values()))
@@ -212,7 +270,8 @@ class Resources:
         key = (presentity, package)
         resource = self._resources.get(key)
         if resource is None:
-            resource = Resource(presentity, self._packages[package])
+            tells_changes = package in self._telling_changes
+            resource = Resource(presentity, self._packages[package], tells_changes)
             self._resources[key] = resource
             self._numbers[presentity] = self._numbers.get(presentity, 0) + 1
         return resource

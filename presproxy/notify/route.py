@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from sys import intern
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -23,6 +23,12 @@ NOTIFY, BENOTIFY = "NOTIFY", "BENOTIFY"
 
 #: Whoever says so in a SUBSCRIBE wants to be told by BENOTIFY ([MS-SIP] 3.5).
 BEST_EFFORT = "ms-benotify"
+
+#: Whoever says so wants the first notification in the answer ([MS-SIP] 3.6).
+PIGGYBACK = "ms-piggyback-first-notify"
+
+#: Whoever says so takes each notification for a refresh ([MS-SIP] 3.4).
+AUTO_EXTEND = "com.microsoft.autoextend"
 
 #: What `write` gives, and in it what `Dialog.to_payload` does.
 _ROUTE = (list, str, list | None, int)
@@ -57,7 +63,7 @@ class SipRoute:
     #: The latest body, if it could not go yet, and when its change was asked for.
     waiting: Body | NumberedBody | None = None
     waiting_since: float = 0.0
-    #: The body that went last.
+    #: The body that went last, None if it did not arrive.
     told: Body | NumberedBody | None = None
     #: Whether the next numbers are being reserved.
     is_reserving: bool = False
@@ -70,7 +76,7 @@ class SipRoute:
     method: str = NOTIFY
 
     @classmethod
-    def of_request(cls, request: Request, flow: Flow, local_tag: str) -> SipRoute:
+    def of_request(cls, request: Request, flow: Flow, local_tag: str) -> Self:
         """
         Make the route of a subscription from its SUBSCRIBE.
 
@@ -110,6 +116,20 @@ class SipRoute:
         """What went last did not arrive: it waits to go again, unless a later one does."""
         if self.waiting is None:
             self.waiting = self.told
+        self.told = None
+
+    def ride(self) -> Body | NumberedBody | None:
+        """
+        Take what waits: it goes in the answer to a SUBSCRIBE, and uses up a CSeq.
+
+        Whoever wants that has made it wait, by ``is_busy``.
+        """
+        body, self.waiting, self.waiting_since = self.waiting, None, 0.0
+        self.is_busy = False
+        if body is not None:
+            self.dialog.next_cseq()
+            self.told = body
+        return body
 
     def write(self) -> bytes:
         """Write the route; the first line is the last CSeq that it reserves."""
@@ -128,6 +148,18 @@ class SipRoute:
     def kept(self, payload: bytes) -> None:
         """What `write` gave is lasting: its numbers may be used."""
         self.reserved = max(self.reserved, int(payload[: payload.index(b"\n")]))
+
+
+@attrs.define(eq=False, weakref_slot=False)
+class ConnectedRoute(SipRoute):
+    """
+    The route of a watcher who is there as long as his connection.
+
+    Each notification makes the subscription last ``extends_by`` seconds from then, 0 if
+    only a refresh does.
+    """
+
+    extends_by: int = 0
 
 
 def read_route(payload: bytes) -> SipRoute:

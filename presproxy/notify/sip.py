@@ -241,6 +241,7 @@ class SipNotifier:
         try:
             self._write(subscription, route, flow, sheet)
         except LimitReached:
+            route.told = None
             route.wait(body, changed_at)
             self._rest(subscription, route, _REFUSED)
             return
@@ -316,6 +317,7 @@ class SipNotifier:
             route.wait_again()
             self._rest(subscription, route, min(max(pause, 1.0), _LONGEST_REST))
         elif status not in _ENDING:
+            route.told = None
             self._send_waiting(subscription, now)
         elif self._was_overtaken(subscription, route, status):
             route.wait_again()

@@ -6,9 +6,9 @@ import re
 
 import attrs
 
-from presproxy.model.notice import Body, NumberedBody
+from presproxy.model.notice import Body, DeltaBody, NumberedBody
 from presproxy.model.subscription import Reason, State, Subscription
-from presproxy.notify.route import SipRoute
+from presproxy.notify.route import NOTIFY, SipRoute
 from presproxy.sip.message import MalformedMessage, parse_message
 
 # To look these up in their enumeration takes ten times as long before Python 3.12.
@@ -39,7 +39,9 @@ class Sheet:
     @_tail.default
     def _write_once(self) -> bytes | None:
         body = self.body
-        return _written(body, body.data) if isinstance(body, Body) else None
+        if not isinstance(body, Body) or isinstance(body, DeltaBody):
+            return None
+        return _written(body, body.data)
 
     def rest(self, subscription: Subscription, route: SipRoute, cseq: int) -> bytes:
         """Write all of a NOTIFY that is not its dialog's."""
@@ -49,12 +51,30 @@ class Sheet:
             self._event_line = b"Event: %b\r\n" % event
         tail = self._tail
         if tail is None:
-            tail = _written(self.body, self.body.numbered(cseq - route.first_cseq))
+            tail = self._own_tail(route, cseq)
         return b"%bSubscription-State: %b\r\n%b" % (
             self._event_line,
             state_of(subscription, self.wall),
             tail,
         )
+
+    def _own_tail(self, route: SipRoute, cseq: int) -> bytes:
+        body = self.body
+        if isinstance(body, DeltaBody) and _knows_base(route, body):
+            return _written(body, body.delta)
+        return _written(body, body.numbered(cseq - route.first_cseq))
+
+
+def _knows_base(route: SipRoute, body: DeltaBody) -> bool:
+    """
+    Whether a watcher has been told what a change is counted from, and has it.
+
+    A BENOTIFY in a datagram may be lost without a word.
+    """
+    if body.base is None or route.told is not body.base:
+        return False
+    flow = route.flow
+    return route.method == NOTIFY or (flow is not None and flow.reliable)
 
 
 def _written(body: Body | NumberedBody, data: bytes) -> bytes:
