@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from presproxy.errors import AccessDenied, PresproxyError
 from presproxy.events.agent import PresenceAgent, view_of
 from presproxy.extend.guard import Guard, PluginFailed
-from presproxy.interfaces import IContactACL
+from presproxy.interfaces import Feed, IContactACL
 from presproxy.model.decision import Decision, Explained, Handling
 from presproxy.model.identity import Identity
 from presproxy.model.subscription import State, Subscription
@@ -31,6 +31,9 @@ _PENDING, _ACTIVE = State.PENDING, State.ACTIVE
 
 #: What nobody has an opinion about waits for the presentity.
 _NOBODY = Decision(Handling.CONFIRM, "no contact ACL has an opinion")
+
+#: What somebody keeps here of himself nobody else says anything about.
+_OWN = Decision(Handling.ALLOW, "one's own account")
 
 #: How often one asks whose answer is old by the time it comes.  Chosen: whoever changes
 #: his rules faster than that has not made up his mind.
@@ -107,6 +110,8 @@ class Question:
             return Decision(Handling.CONFIRM, undecided.why)
 
     async def _ask(self) -> Explained:
+        if self.watcher.aor == self.presentity and self._is_about_account():
+            return Explained(_OWN, "")
         for acl in self.decider.acls:
             decision = await acl.ask(
                 acl.plugin.decide, self.watcher, self.presentity, self.package
@@ -114,6 +119,12 @@ class Question:
             if decision is not None:
                 return Explained(decision, acl.name)
         return Explained(_NOBODY, "")
+
+    def _is_about_account(self) -> bool:
+        resources = self.decider.agent.resources
+        if not resources.serves(self.package):
+            return False
+        return resources.guard(self.package).plugin.feeds is Feed.ACCOUNT
 
 
 @attrs.define(eq=False)

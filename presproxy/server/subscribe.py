@@ -10,9 +10,10 @@ import attrs
 
 from presproxy.errors import AccessDenied, PresproxyError
 from presproxy.events.agent import PresenceAgent
-from presproxy.interfaces import IEventPackage
+from presproxy.interfaces import Feed, IEventPackage
 from presproxy.model.subscription import Happening, Subscription
-from presproxy.notify.route import BENOTIFY, BEST_EFFORT, SipRoute
+from presproxy.notify.connected import CONNECTED
+from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
 from presproxy.server.answer import Answer, Fields, Refusal, for_now
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
@@ -20,6 +21,7 @@ from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.keeping import Keeper
+from presproxy.server.lync.piggyback import Piggyback, connected_route, wants
 from presproxy.server.room import Room
 from presproxy.sip.fields import choose_media_type
 from presproxy.sip.tokens import Tokens
@@ -27,6 +29,9 @@ from presproxy.sip.uri import AddressOfRecord
 from presproxy.transaction.dialog import contact_of
 
 SIP = "sip"
+
+#: What Lync clients want of presence, now and in 2005.
+LYNC_TYPES = ("application/msrtc-event-categories+xml", "text/xml+msrtc.pidf")
 
 #: How often a subscription is kept anew because rules changed while it was being kept.
 _TRIES = 5
@@ -46,6 +51,7 @@ class SubscribeStep:
     room: Room
     tokens: Tokens
     now: Callable[[], float]
+    piggyback: Piggyback
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer one SUBSCRIBE."""
@@ -58,6 +64,8 @@ class SubscribeStep:
     async def _first(self, exchange: Exchange) -> Answer:
         presentity = self.domains.ours(exchange.resource())
         package = self.packages.subscribable(exchange)
+        if package.feeds is Feed.ACCOUNT and exchange.sender.aor != presentity:
+            raise AccessDenied(f"{exchange.sender.aor} is not {presentity}")
         content_type = _content_type(exchange, package)
         expires = self.packages.grant(package.name, exchange.request.expires)
         subscription = self._make(exchange, package, presentity, content_type, expires)
@@ -78,8 +86,15 @@ class SubscribeStep:
         content_type: str,
         expires: int,
     ) -> Subscription:
-        now = self.now()
+        now, request = self.now(), exchange.request
         tag = self.tokens.tag()
+        route: SipRoute
+        if exchange.flow.reliable and wants(request, PIGGYBACK):
+            notifier = CONNECTED
+            route = connected_route(exchange, tag, expires)
+        else:
+            notifier = SIP
+            route = SipRoute.of_request(request, exchange.flow, tag)
         return Subscription(
             key=tag,
             watcher=exchange.sender,
@@ -87,8 +102,8 @@ class SubscribeStep:
             package=package.name,
             content_type=content_type,
             expires_at=now + expires,
-            notifier=SIP,
-            route=SipRoute.of_request(exchange.request, exchange.flow, tag),
+            notifier=notifier,
+            route=route,
             since=now,
         )
 
@@ -135,7 +150,7 @@ class SubscribeStep:
             await self.keeper.remove(subscription, unsubscribe)
             return self._accepted(exchange, subscription, 0, self._unsubscribed)
         await self.keeper.keep(subscription, self.now() + expires)
-        return self._accepted(exchange, subscription, expires, self.agent.refreshed)
+        return self._accepted(exchange, subscription, expires, self._refreshed)
 
     def _check_event(self, exchange: Exchange, route: SipRoute) -> None:
         event = exchange.request.event
@@ -144,6 +159,13 @@ class SubscribeStep:
         if str(event) != route.event:
             # One subscription a dialog: sharing one is deprecated (RFC 6665 §4.5.2).
             raise Refusal(481)
+
+    def _refreshed(self, subscription: Subscription) -> None:
+        route = subscription.route
+        if isinstance(route, SipRoute):
+            # He is told all, whatever he was told last.
+            route.told = None
+        self.agent.refreshed(subscription)
 
     def _unsubscribed(self, subscription: Subscription) -> None:
         self.agent.end(subscription, Happening.UNSUBSCRIBED)
@@ -170,17 +192,31 @@ class SubscribeStep:
         if isinstance(route, SipRoute) and route.method == BENOTIFY:
             # Only then may a BENOTIFY follow ([MS-SIP] 3.5).
             fields = (*fields, ("Supported", BEST_EFFORT))
+        if subscription.notifier == CONNECTED and expires:
+            self.piggyback.hold(exchange, subscription)
+        if wants(exchange.request, PIGGYBACK):
+            return self.piggyback.accepted(
+                exchange, subscription, expires, fields, then
+            )
         return Answer(
             200, fields, to_tag=subscription.key, then=partial(then, subscription)
         )
 
 
 def _content_type(exchange: Exchange, package: IEventPackage) -> str:
-    """Choose what the watcher accepts, the package's first choice if he is silent."""
+    """
+    Choose what the watcher accepts, the package's first choice if he is silent.
+
+    Lync clients list all they can read, and mean their own kind when it is among it.
+    """
     request = exchange.request
     if request.get("accept") is None:
         return package.produces[0]
-    chosen = choose_media_type(request.values("accept"), package.produces)
+    accepted = request.values("accept")
+    for own in LYNC_TYPES:
+        if own in accepted and own in package.produces:
+            return own
+    chosen = choose_media_type(accepted, package.produces)
     if chosen is None:
         raise Refusal(406, (("Accept", ", ".join(package.produces)),))
     return chosen

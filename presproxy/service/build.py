@@ -19,10 +19,11 @@ from presproxy.events.winfo import Visitors
 from presproxy.extend.build import Named
 from presproxy.extend.guard import Guard
 from presproxy.extend.maker import Kind
-from presproxy.interfaces import Bounds
+from presproxy.interfaces import Bounds, INotifier
 from presproxy.metrics import Metrics
 from presproxy.model.publication import EntityTag
 from presproxy.model.subscription import Subscription
+from presproxy.notify.connected import CONNECTED, ConnectedNotifier
 from presproxy.notify.sip import SipNotifier
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
@@ -37,6 +38,8 @@ from presproxy.server.inbox import Bounds as InboxBounds
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
+from presproxy.server.lync.connected import Connected
+from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
@@ -98,11 +101,12 @@ def build(
         {name: guards.of("package", name, each) for name, each in plan.packages.items()}
     )
     fanout = FanOut(
-        {named.name: named.plugin for named in plan.notifiers},
+        _notifiers(plan, now),
         lambda act: reactor.callLater(0, act),
         ticks,
         metrics.counter("notifier_failures", "Notices that a notifier did not take."),
     )
+    connected = Connected()
     agent = PresenceAgent(
         resources,
         fanout,
@@ -110,7 +114,7 @@ def build(
         now,
         ticks,
         reactor.callLater,
-        lambda subscription: _gone(keeper, subscription, now()),
+        lambda subscription: _gone(keeper, connected, subscription, now()),
     )
     compositor = Compositor(
         resources,
@@ -139,7 +143,15 @@ def build(
             packages, domains, resources, compositor, journal, limits.body, now
         ),
         "SUBSCRIBE": SubscribeStep(
-            packages, domains, agent, decider, keeper, room, tokens, now
+            packages,
+            domains,
+            agent,
+            decider,
+            keeper,
+            room,
+            tokens,
+            now,
+            Piggyback(agent, connected, now),
         ),
         "NOTIFY": NotifyStep(),
         "REGISTER": RegisterStep(
@@ -241,8 +253,21 @@ class _Guards:
         return [self.of(kind, named.name, named.plugin) for named in plugins]
 
 
-def _gone(keeper: Keeper, subscription: Subscription, now: float) -> None:
+def _notifiers(plan: Plan, now: Callable[[], float]) -> dict[str, INotifier]:
+    """Give the notifiers by name, and those that tell by the SIP notifier, too."""
+    notifiers = {named.name: named.plugin for named in plan.notifiers}
+    for notifier in tuple(notifiers.values()):
+        if isinstance(notifier, SipNotifier):
+            notifiers[CONNECTED] = ConnectedNotifier(notifier, now)
+    return notifiers
+
+
+def _gone(
+    keeper: Keeper, connected: Connected, subscription: Subscription, now: float
+) -> None:
     """A subscription ended; the record of one that expired goes by itself."""
+    if subscription.notifier == CONNECTED:
+        connected.release(subscription.key)
     if subscription.version and subscription.expires_at > now:
         run(keeper.forget(subscription))
 

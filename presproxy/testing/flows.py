@@ -56,7 +56,7 @@ class RecordingStream(RecordingFlow):
     once, not in a turn of its own.
     """
 
-    __slots__ = ("_tell", "_tell_of_end", "is_full", "room", "seal")
+    __slots__ = ("_end", "_tell", "is_full", "room", "seal")
 
     transport = "TCP"
     reliable = True
@@ -73,7 +73,7 @@ class RecordingStream(RecordingFlow):
         self.room = room
         self.is_full = room == 0
         self._tell: list[Callable[[], None]] = []
-        self._tell_of_end: list[Callable[[], None]] = []
+        self._end: dict[object, Callable[[], None]] = {}
         self.seal = None
 
     def send(self, data: bytes) -> None:
@@ -91,20 +91,22 @@ class RecordingStream(RecordingFlow):
         super().close()
         self.is_full = False
         self._tell_all()
-        while self._tell_of_end:
-            self._tell_of_end.pop()()
+        while self._end:
+            _, tell = self._end.popitem()
+            tell()
+
+    @property
+    def holds(self) -> int:
+        """How many want to know of its end."""
+        return len(self._end)
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        key = object()
+        self._end[key] = tell
+        return lambda: self._end.pop(key, None) and None
 
     def when_room(self, tell: Callable[[], None]) -> None:
         self._tell.append(tell)
-
-    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
-        self._tell_of_end.append(tell)
-
-        def take_back() -> None:
-            if tell in self._tell_of_end:
-                self._tell_of_end.remove(tell)
-
-        return take_back
 
     def seal_with(self, seal: Seal | None) -> None:
         self.seal = seal

@@ -1,0 +1,1 @@
+"""What Lync clients ask for beyond SIP: steps of SERVICE ([MS-PRES], [MS-SIP])."""

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import attrs
+import pytest
+from zope.interface import implementer
+
+from presproxy.documents.lync.containers import Container
+from presproxy.interfaces import (
+    Account,
+    Bounds,
+    Feed,
+    IDeltaPackage,
+    IEventPackage,
+)
+from presproxy.model.notice import Body
+from presproxy.packages.presence import PresencePackage
+from presproxy.packages.winfo import WinfoPackage
+from presproxy.testing.desk import Desk
+from presproxy.testing.flows import RecordingStream
+from presproxy.testing.scripted import ScriptedACL
+
+ROAMING = "application/numbers"
+
+
+@implementer(IEventPackage, IDeltaPackage)
+@attrs.define(eq=False)
+class NumbersPackage:
+    """Shows a user the numbers of his containers; a change shows those that are new."""
+
+    name: str = "roaming"
+    produces: tuple[str, ...] = (ROAMING,)
+    accepts: frozenset[str] = frozenset()
+    bounds: Bounds = attrs.field(factory=lambda: Bounds(60, 3600, 86400))
+    pause: float = 0.0
+    feeds: Feed = Feed.ACCOUNT
+    is_failing: bool = False
+
+    def parse(self, content_type, data):
+        raise AssertionError("nobody publishes numbers")
+
+    def supersedes(self, document, earlier):
+        return False
+
+    def compose(self, material):
+        return tuple(each.id for each in material.account.containers)
+
+    def narrow(self, state, view):
+        return state
+
+    def neutral(self, presentity):
+        return ()
+
+    def render(self, state, content_type):
+        return Body(content_type, b"all:" + _written(state))
+
+    def render_change(self, state, former, content_type):
+        if self.is_failing:
+            raise RuntimeError("cannot say")
+        new = [each for each in state if each not in former]
+        return b"new:" + _written(new) if new else None
+
+
+def _written(numbers):
+    return " ".join(map(str, numbers)).encode()
+
+
+@attrs.define(eq=False)
+class Keeps:
+    """What everybody keeps of himself here: containers of these numbers."""
+
+    desk: Desk
+    numbers: list[int] = attrs.field(factory=lambda: [1])
+
+    def account(self, aor):
+        return Account(containers=[Container(each) for each in self.numbers])
+
+    def keep(self, *numbers, user="alice"):
+        self.numbers = list(numbers)
+        aor = f"sip:{user}@example.test"
+        self.desk.server.agent.changed(aor, "roaming", self.desk.clock.seconds())
+
+
+@pytest.fixture
+def numbers():
+    return NumbersPackage()
+
+
+@pytest.fixture
+def stream():
+    return RecordingStream()
+
+
+@pytest.fixture
+def acl():
+    return ScriptedACL()
+
+
+@pytest.fixture
+def desk(acl, stream, numbers):
+    """A server, and a client of it by a stream."""
+    packages = (PresencePackage(), WinfoPackage(), numbers)
+    return Desk(acl, flow=stream, packages=packages)
+
+
+@pytest.fixture
+def keeps(desk):
+    keeps = Keeps(desk)
+    desk.server.agent.accounts = keeps.account
+    return keeps
