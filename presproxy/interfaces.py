@@ -26,6 +26,7 @@ from zope.interface import Attribute, Interface
 from presproxy.documents.lync.categories import Category
 from presproxy.documents.lync.contacts import ContactList
 from presproxy.documents.lync.containers import Container
+from presproxy.documents.lync.state import StateInput
 from presproxy.documents.lync.subscribers import Subscriber
 from presproxy.errors import IntervalTooBrief
 from presproxy.metrics import Metrics
@@ -382,6 +383,43 @@ class IDeltaPackage(Interface):
         Write what ``state`` has and ``former`` had not; None to say all again.
 
         It goes to watchers who were told ``former`` last, and nobody else.
+        """
+
+
+class IAggregator(Interface):
+    """
+    Makes one state of all that a user's endpoints, calendar and phone say of him.
+
+    Pure: no waiting, no clock, no memory of earlier calls.
+    """
+
+    def aggregate(inputs: Sequence[StateInput]) -> StateInput:
+        """
+        Make the state that watchers see, of the kind ``aggregateState``.
+
+        The order of ``inputs`` says nothing; there may be none.  Equal inputs make equal
+        states.  When it raises, watchers keep the last state.
+        """
+
+
+class IAggregating(Interface):
+    """
+    An event package that shows one state made of many.
+
+    Provided by an `IEventPackage` beside it; asked for once at the start.
+    """
+
+    def aggregated_by(
+        aggregate: Callable[[Sequence[StateInput]], StateInput],
+    ) -> IEventPackage:
+        """Give a package like this one, which has its states made by ``aggregate``."""
+
+    def aggregates(material: Material) -> Sequence[Category]:
+        """
+        Give the states made of all there is, as their owner is shown them.
+
+        They are the server's publications of the category ``state``, one for each
+        container that has one ([MS-PRES] 1.3.1.5).
         """
 
 

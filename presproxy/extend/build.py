@@ -18,6 +18,7 @@ from presproxy.extend.maker import IPluginMaker, Kind
 from presproxy.extend.options import Option, options_of
 from presproxy.extend.uses import Use
 from presproxy.interfaces import (
+    IAggregator,
     IAuthenticator,
     IContactACL,
     IEventPackage,
@@ -32,6 +33,7 @@ INTERFACES: Mapping[Kind, type[Interface]] = {
     "storage": IStorage,
     "notifier": INotifier,
     "package": IEventPackage,
+    "aggregator": IAggregator,
 }
 
 _T_co = TypeVar("_T_co", covariant=True)

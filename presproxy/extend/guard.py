@@ -40,6 +40,7 @@ DECLARED: Mapping[Kind, tuple[type[Exception], ...]] = {
     "storage": (Conflict, NodeLost, StorageUnavailable),
     "notifier": (),
     "package": (MalformedDocument,),
+    "aggregator": (),
 }
 
 #: Seconds between two tracebacks of one plugin.  Chosen: a plugin that fails on every

@@ -15,7 +15,7 @@ import attrs
 from twisted.plugin import IPlugin
 from zope.interface import Attribute, Interface, implementer
 
-Kind = Literal["auth", "acl", "storage", "notifier", "package"]
+Kind = Literal["auth", "acl", "storage", "notifier", "package", "aggregator"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -4,6 +4,9 @@ The event package ``presence`` (RFC 3856): PIDF documents, composed into one.
 What watchers of different makes can read decides the shape of a composed document: the
 tuple that decides the state comes first, there are few tuples and one person, and a
 contact is the presentity's own address.
+
+Whoever reads Lync's categories is shown these, of the same state; and where Lync's
+endpoints publish, what they say is in the document ([MS-PRES] 1.3.1).
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Literal, cast
-from zlib import crc32
 
 import attrs
 from attrs.validators import ge
@@ -21,21 +23,42 @@ from zope.interface import implementer
 from presproxy.documents import pidf
 from presproxy.documents.datamodel import Person, merged
 from presproxy.documents.fragments import escaped_attribute
+from presproxy.documents.lync import categories, older
+from presproxy.documents.lync.aggregation import aggregate
+from presproxy.documents.lync.categories import Category
+from presproxy.documents.lync.containers import COLLEAGUES, DEFAULT, EXTERNAL
+from presproxy.documents.lync.mapping import read_said
 from presproxy.documents.pidf import PresenceDocument
 from presproxy.documents.pieces import ADDRESS, LAST_TUPLE, Piece, Place
 from presproxy.documents.templates import Templates
 from presproxy.documents.xml import Limits, plain
 from presproxy.extend.maker import option
-from presproxy.interfaces import Feed, IEventPackage, Material
-from presproxy.model.decision import FULL, View
+from presproxy.interfaces import Feed, IAggregating, IEventPackage, Material
+from presproxy.model.decision import FULL, View, container_of
 from presproxy.model.notice import Body
 from presproxy.model.publication import Publication
+from presproxy.packages.ids import told_apart
 from presproxy.packages.intervals import Intervals
+from presproxy.packages.seen import (
+    Aggregate,
+    MixedState,
+    Seen,
+    aggregate_categories,
+    aggregates,
+    has_watchers,
+    mixed,
+    number_of,
+    seen_of,
+    write_older,
+    write_seen,
+)
+from presproxy.packages.shown import pieces_of
 from presproxy.sip.uri import AddressOfRecord
 
 _CLOSED = b'<tuple id="nobody"><status><basic>closed</basic></status>%b</tuple>'
 #: What is shown where no tuple is published, with and without a contact.
-_NOBODY = Piece(Place.CLOSED, _CLOSED % (b"<contact>%b</contact>" % ADDRESS))
+_CONTACT = b"<contact>%b</contact>" % ADDRESS
+_NOBODY = Piece(Place.CLOSED, _CLOSED % _CONTACT)
 _NOBODY_NOWHERE = Piece(Place.CLOSED, _CLOSED % b"")
 
 _place = attrgetter("place")
@@ -46,14 +69,19 @@ class PresenceState:
     """
     The presence of one presentity: all that stands in its document, in order.
 
-    Equal ones give the same bytes.
+    Equal ones give the same bytes.  ``published_at`` is when the latest publication came.
     """
 
     presentity: AddressOfRecord
     pieces: Sequence[Piece]
+    published_at: float = attrs.field(default=0.0, eq=False)
 
 
-@implementer(IEventPackage)
+#: What may be rendered; the first where nobody publishes categories.
+State = PresenceState | MixedState | Seen
+
+
+@implementer(IEventPackage, IAggregating)
 @attrs.frozen
 class PresencePackage(Intervals):
     """Presence as PIDF (RFC 3856, RFC 3863)."""
@@ -81,12 +109,13 @@ class PresencePackage(Intervals):
         default=False,
     )
     limits: Limits = attrs.field(init=False, eq=False, repr=False)
+    aggregate: Aggregate = attrs.field(default=aggregate, eq=False, repr=False)
     _documents: Templates[PresenceDocument] = attrs.field(
         init=False, eq=False, repr=False
     )
 
     name = "presence"
-    produces = (pidf.CONTENT_TYPE,)
+    produces = (pidf.CONTENT_TYPE, categories.CONTENT_TYPE, older.PRESENCE_TYPE)
     accepts = frozenset({pidf.CONTENT_TYPE})
     feeds = Feed.PUBLICATIONS
 
@@ -110,35 +139,116 @@ class PresencePackage(Intervals):
         """
         return _subjects(document) == _subjects(earlier)
 
-    def compose(self, material: Material) -> PresenceState:
+    def compose(self, material: Material) -> PresenceState | MixedState:
         """
         Join all publications: open tuples first, then the latest modified first.
 
         A document always has a tuple: where none is published, nobody is at home.
         """
-        publications = material.publications
-        if len(publications) == 1:
-            document = cast(PresenceDocument, publications[0].document)
-            if document.is_plain and self._is_enough(document.pieces):
-                return PresenceState(material.presentity, document.pieces)
-        pieces = self._sorted(publications)
-        self._make_one_of_persons(pieces)
-        if len({piece.key for piece in pieces}) < len(pieces):
-            pieces = _told_apart(pieces, publications)
-        return PresenceState(material.presentity, tuple(pieces))
+        if material.categories:
+            return self._mixed(material)
+        return self._composed(material.presentity, material.publications)
 
-    def narrow(self, state: PresenceState, view: View) -> PresenceState:
-        """Show all in the full view, and nobody at home in every other."""
-        return state if view == FULL else self.neutral(state.presentity)
+    def narrow(self, state: PresenceState | MixedState, view: View) -> State:
+        """
+        Show all in the full view, in that of a container what is seen there.
+
+        In every other there is nobody at home.
+        """
+        if view == FULL:
+            return state
+        container = container_of(view)
+        if container is None or not has_watchers(container):
+            return self.neutral(state.presentity)
+        if isinstance(state, MixedState):
+            return state.seen_in(container)
+        return self._alone_in(container, state)
 
     def neutral(self, presentity: AddressOfRecord) -> PresenceState:
         """Show what there is without any publication: one closed tuple."""
         return PresenceState(presentity, (self._nobody,))
 
-    def render(self, state: PresenceState, content_type: str) -> Body:
-        """Write the PIDF document, in the order of its schema."""
+    def render(self, state: State, content_type: str) -> Body:
+        """
+        Write the PIDF document, in the order of its schema, or what Lync's clients read.
+
+        Categories may be chosen: ``;categories=note,state`` behind their type.
+        """
+        if content_type == pidf.CONTENT_TYPE and isinstance(state, PresenceState):
+            address = escaped_attribute(state.presentity).encode()
+            return Body(pidf.CONTENT_TYPE, pidf.write(address, state.pieces))
+        kind, _, chosen = content_type.partition(";")
+        if kind == categories.CONTENT_TYPE:
+            wanted = chosen.removeprefix("categories=").split(",") if chosen else ()
+            return Body(kind, write_seen(self._seen(state), wanted))
+        if kind == older.PRESENCE_TYPE:
+            return Body(kind, write_older(self._seen(state)))
+        pieces = state.pieces
+        if not isinstance(state, PresenceState):
+            pieces = pieces_of(self._seen(state), self._contact, self.tuples)
         address = escaped_attribute(state.presentity).encode()
-        return Body(pidf.CONTENT_TYPE, pidf.write(address, state.pieces))
+        return Body(pidf.CONTENT_TYPE, pidf.write(address, pieces))
+
+    def aggregated_by(self, aggregate: Aggregate) -> PresencePackage:
+        """Give a package like this one with other rules for one state of many."""
+        return attrs.evolve(self, aggregate=aggregate)
+
+    def aggregates(self, material: Material) -> Sequence[Category]:
+        """Give the states that are made of all, as their owner is shown them."""
+        said = at = None
+        if material.publications:
+            own = self._composed(material.presentity, material.publications)
+            said, at = read_said(own.pieces), own.published_at
+        states = aggregates(material.categories, said, at, self.aggregate)
+        return aggregate_categories(*states)
+
+    def _composed(
+        self, presentity: AddressOfRecord, publications: Sequence[Publication]
+    ) -> PresenceState:
+        at = publications[0].modified_at if publications else 0.0
+        if len(publications) == 1:
+            document = cast(PresenceDocument, publications[0].document)
+            if document.is_plain and self._is_enough(document.pieces):
+                return PresenceState(presentity, document.pieces, at)
+        pieces = self._sorted(publications)
+        self._make_one_of_persons(pieces)
+        if len({piece.key for piece in pieces}) < len(pieces):
+            pieces = told_apart(pieces, publications)
+        return PresenceState(presentity, tuple(pieces), at)
+
+    def _mixed(self, material: Material) -> MixedState:
+        """Compose what Lync's endpoints publish with the documents of others."""
+        own = self._composed(material.presentity, material.publications)
+        return mixed(
+            material.presentity,
+            own.pieces,
+            own.published_at if material.publications else None,
+            material.categories,
+            self.aggregate,
+        )
+
+    def _alone_in(self, container: int, state: PresenceState) -> PresenceState | Seen:
+        """Give what is seen in a container of somebody without categories."""
+        if container == DEFAULT:
+            return self.neutral(state.presentity)
+        if container == EXTERNAL:
+            seen = self._seen(state)
+            return Seen(state.presentity, number_of(seen.state))
+        return state
+
+    def _seen(self, state: State) -> Seen:
+        """Give what is to be seen in Lync's terms: in the full view what colleagues see."""
+        if isinstance(state, Seen):
+            return state
+        if isinstance(state, MixedState):
+            return state.seen_in(COLLEAGUES)
+        return seen_of(
+            state.presentity, state.pieces, state.published_at, self.aggregate
+        )
+
+    @property
+    def _contact(self) -> bytes:
+        return _CONTACT if self.contact == "address" else b""
 
     @property
     def _nobody(self) -> Piece:
@@ -189,42 +299,3 @@ def _saying_busy(document: PresenceDocument) -> PresenceDocument:
 def _subjects(document: PresenceDocument) -> set[bytes]:
     tuples = {piece.id for piece in document.pieces if piece.place <= LAST_TUPLE}
     return tuples or {each.id for each in document.pieces if isinstance(each, Person)}
-
-
-def _told_apart(
-    pieces: Sequence[Piece], publications: Iterable[Publication]
-) -> list[Piece]:
-    """Give other ids where one is there twice; what has none is shown once."""
-    ids = iter(_unique([piece for piece in pieces if piece.has_id], publications))
-    apart = [piece.named(next(ids)) if piece.has_id else piece for piece in pieces]
-    return list({piece.key: piece for piece in apart}.values())
-
-
-def _unique(
-    pieces: Sequence[Piece], publications: Iterable[Publication]
-) -> list[bytes]:
-    """
-    Give ids of which no two are the same: XML has one space for all ids of a document.
-
-    Where two publications use the same id, the one with the lesser key keeps it and the
-    other's gets a mark made from its key: the order of modification does not count, so
-    that no id goes from one to the other when the other publishes again.
-    """
-    keys: dict[int, str] = {}
-    for publication in publications:
-        document = cast(PresenceDocument, publication.document)
-        for each in document.pieces:
-            keys[id(each)] = publication.key
-    # A merged person is in nobody's document.
-    owners = [keys.get(id(each), "") for each in pieces]
-    ids = [each.id for each in pieces]
-    used: set[bytes] = set()
-    marks: dict[tuple[str, bytes], int] = {}
-    for place in sorted(range(len(pieces)), key=lambda place: (owners[place], place)):
-        key, published = owners[place], ids[place]
-        while ids[place] in used:
-            mark = marks.get((key, published), crc32(key.encode()))
-            marks[key, published] = mark + 1
-            ids[place] = b"%b-%08x" % (published, mark)
-        used.add(ids[place])
-    return ids

@@ -68,3 +68,10 @@ winfo_package = PluginMaker(
     target="presproxy.packages.winfo:WinfoPackage",
     summary="Watcher information (RFC 3857): who watches whose presence.",
 )
+
+standard_aggregator = PluginMaker(
+    kind="aggregator",
+    name="standard",
+    target="presproxy.packages.aggregator:StandardAggregator",
+    summary="Makes one state of many as Lync's documentation shows it.",
+)

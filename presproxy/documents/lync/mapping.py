@@ -154,6 +154,28 @@ def row_of_activities(kinds: Collection[str], is_open: bool) -> Row:
     return _AVAILABLE
 
 
+#: What clients of 2005 are told in place of a range: an availability and an activity
+#: ([MS-SIP] 2.2.1).
+OLDER = {
+    Availability.AVAILABLE: (300, 400),
+    Availability.IDLE: (300, 200),
+    Availability.BUSY: (300, 600),
+    Availability.BUSY_IDLE: (300, 600),
+    Availability.DO_NOT_DISTURB: (300, 600),
+    Availability.BE_RIGHT_BACK: (300, 300),
+    Availability.AWAY: (300, 100),
+    Availability.OFFLINE: (0, 0),
+}
+_OLDER_ON_THE_PHONE = (300, 500)
+
+
+def older_numbers(state: StateInput) -> tuple[int, int]:
+    """Give the availability and the activity that clients of 2005 are told."""
+    if "on-the-phone" in row_of(state).activities:
+        return _OLDER_ON_THE_PHONE
+    return OLDER[range_of(state.availability)]
+
+
 # --- from Lync ------------------------------------------------------------------------
 
 
