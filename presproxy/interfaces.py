@@ -435,6 +435,41 @@ class IClock(Protocol):
         """Call something after ``delay`` seconds."""
 
 
+class ContactBook(Protocol):
+    """
+    The contact lists of the house: one of each user, whoever writes to it.
+
+    An entry is of one watcher, or of a whole domain: ``sip:*@example.org``.
+    """
+
+    def open(self, limit: int | None = None) -> Awaitable[None]:
+        """
+        Read all lists, unless they are there already.
+
+        ``limit`` is the most entries in one from now on.  Raises ValueError for a record
+        that cannot be read: it might have blocked somebody.
+        """
+
+    def find(
+        self, presentity: AddressOfRecord, watcher: AddressOfRecord
+    ) -> tuple[AddressOfRecord, Handling] | None:
+        """Give the entry that holds for a watcher, its own or its domain's, by name."""
+
+    def of(self, presentity: AddressOfRecord) -> Mapping[AddressOfRecord, Handling]:
+        """Give all that a presentity has said."""
+
+    def shown(self, presentity: AddressOfRecord) -> ContactList:
+        """Give the list as its owner's clients see it, with groups and names."""
+
+    def handle(
+        self,
+        presentity: AddressOfRecord,
+        watcher: AddressOfRecord,
+        handling: Handling | None,
+    ) -> Awaitable[None]:
+        """Do what `IContactList.handle` does."""
+
+
 class IHouse(Interface):
     """The little of the server that a plugin may see."""
 
@@ -444,6 +479,7 @@ class IHouse(Interface):
     storage: IStorage = Attribute(
         "For records of a plugin's own kinds; started before all others."
     )
+    contacts: ContactBook = Attribute("The contact lists; to be opened first.")
 
     def now() -> float:
         """The moment on the wall clock, in seconds since 1970."""

@@ -13,6 +13,7 @@ from presproxy.interfaces import IHouse, IStorage
 from presproxy.metrics import Metrics
 from presproxy.model.identity import Identity
 from presproxy.model.subscription import Happening, Reason, Subscription
+from presproxy.server.contacts import Contacts
 from presproxy.server.decide import Decider, obey
 from presproxy.server.events import EventPackages
 from presproxy.server.keeping import Keeper
@@ -35,6 +36,7 @@ class House:
     domains: Collection[str]
     metrics: Metrics
     storage: IStorage
+    contacts: Contacts
     agent: PresenceAgent
     decider: Decider
     keeper: Keeper

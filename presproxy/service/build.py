@@ -12,6 +12,7 @@ import attrs
 from presproxy.config import Plan
 from presproxy.events.agent import PresenceAgent
 from presproxy.events.compositor import Compositor
+from presproxy.events.contacts import ContactLists
 from presproxy.events.fanout import FanOut
 from presproxy.events.locations import Locations
 from presproxy.events.resource import Resources
@@ -27,6 +28,7 @@ from presproxy.notify.connected import CONNECTED, ConnectedNotifier
 from presproxy.notify.sip import SipNotifier
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
+from presproxy.server.contacts import Contacts
 from presproxy.server.core import Core, Step
 from presproxy.server.decide import Decider
 from presproxy.server.dialogs import Dialogs
@@ -49,6 +51,7 @@ from presproxy.service.background import breath, run
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
+from presproxy.sip.uri import AddressOfRecord
 from presproxy.trace import Tap
 from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
@@ -61,6 +64,9 @@ METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS")
 
 #: Option tags of Require that are understood (RFC 3327).
 EXTENSIONS = ("path",)
+
+#: Packages which tell a user's own clients of his contact list.
+OWN_CONTACTS = ("vnd-microsoft-roaming-contacts", "vnd-microsoft-roaming-acl")
 
 #: Seconds granted to a registration that names none, and at the most.
 _REGISTERED, _REGISTERED_AT_MOST = 3600, 86400
@@ -131,6 +137,11 @@ def build(
         keeper.keep,
         run,
         lambda: breath(reactor),
+    )
+    contacts = Contacts(
+        ContactLists(decider.decide_again, _own_changed(agent, OWN_CONTACTS)),
+        plan.storage.plugin,
+        journal,
     )
     _measure(metrics, agent, compositor, locations, resources)
 
@@ -212,6 +223,7 @@ def build(
         domains.names,
         metrics,
         plan.storage.plugin,
+        contacts,
         agent,
         decider,
         keeper,
@@ -260,6 +272,18 @@ def _notifiers(plan: Plan, now: Callable[[], float]) -> dict[str, INotifier]:
         if isinstance(notifier, SipNotifier):
             notifiers[CONNECTED] = ConnectedNotifier(notifier, now)
     return notifiers
+
+
+def _own_changed(
+    agent: PresenceAgent, packages: Sequence[str]
+) -> Callable[[AddressOfRecord], None]:
+    """Give what tells a user's own clients that something of his is another now."""
+
+    def changed(user: AddressOfRecord) -> None:
+        for package in packages:
+            agent.changed(user, package, agent.ticks())
+
+    return changed
 
 
 def _gone(

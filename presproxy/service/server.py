@@ -124,6 +124,7 @@ class PresenceServer:
         await self._open_http()
         await self._start_plugin("storage", plan.storage)
         restorer = await self._restore()
+        await self.house.contacts.open()
         self.loaded()
         for kind, used in (
             ("acl", plan.acl),

@@ -14,11 +14,14 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from presproxy.errors import Conflict
+from presproxy.events.contacts import ContactLists
 from presproxy.interfaces import IHouse, IStorage
-from presproxy.metrics import Metrics
+from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.model.identity import Identity
 from presproxy.model.record import Change, Record, Snapshot
 from presproxy.model.subscription import Reason, Subscription
+from presproxy.server.contacts import Contacts
+from presproxy.server.journal import Journal
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.storage.alone import Alone
 from presproxy.storage.records import Records
@@ -132,11 +135,22 @@ class FakeHouse:
     epoch: float = 1_700_000_000.0
     watched: Subscription | None = None
     decided_again: list[AddressOfRecord] = attrs.field(factory=list, init=False)
+    lists_changed: list[AddressOfRecord] = attrs.field(factory=list, init=False)
     ends: list[tuple[Subscription, Reason]] = attrs.field(factory=list, init=False)
     kept: list[Subscription] = attrs.field(factory=list, init=False)
     watches: list[tuple[Identity, AddressOfRecord, str, str, object, int]] = (
         attrs.field(factory=list, init=False)
     )
+    contacts: Contacts = attrs.field(init=False)
+
+    @contacts.default
+    def _make_contacts(self) -> Contacts:
+        lists = ContactLists(self.decide_again, self.lists_changed.append)
+        return Contacts(lists, self.storage, self._journal())
+
+    def _journal(self) -> Journal:
+        ticks = self.reactor.seconds
+        return Journal(self.storage, ticks, Histogram(), Counter(), Counter())
 
     def now(self) -> float:
         return self.epoch + float(self.reactor.seconds())
