@@ -25,7 +25,7 @@ from zope.interface import Attribute, Interface
 
 from presproxy.documents.lync.categories import Category
 from presproxy.documents.lync.contacts import ContactList
-from presproxy.documents.lync.containers import Container
+from presproxy.documents.lync.containers import Container, Member
 from presproxy.documents.lync.state import StateInput
 from presproxy.documents.lync.subscribers import Subscriber
 from presproxy.errors import IntervalTooBrief
@@ -470,6 +470,31 @@ class ContactBook(Protocol):
         """Do what `IContactList.handle` does."""
 
 
+class ContainerBook(Protocol):
+    """The containers of Lync's users: who sees which of their publications."""
+
+    def open(self) -> Awaitable[None]:
+        """
+        Read all, unless they are there already.
+
+        Raises ValueError for a record that cannot be read: it might have blocked
+        somebody.
+        """
+
+    def has_any(self, user: AddressOfRecord) -> bool:
+        """Whether a user ever changed one of his containers."""
+
+    def seat(
+        self, user: AddressOfRecord, watcher: AddressOfRecord
+    ) -> tuple[Container, Member] | None:
+        """
+        Say which container of a user's a watcher is in, and as whom.
+
+        None is the container of all others.  A container of version 0 is one everybody
+        begins with.
+        """
+
+
 class IHouse(Interface):
     """The little of the server that a plugin may see."""
 
@@ -480,6 +505,7 @@ class IHouse(Interface):
         "For records of a plugin's own kinds; started before all others."
     )
     contacts: ContactBook = Attribute("The contact lists; to be opened first.")
+    containers: ContainerBook = Attribute("Lync's containers; to be opened first.")
 
     def now() -> float:
         """The moment on the wall clock, in seconds since 1970."""

@@ -132,7 +132,11 @@ def _structured(record: Record, text: str, form: Any) -> Any:
     """Read JSON into one of our values, which only the caller knows the class of."""
     try:
         return _converter.structure(json.loads(text), form)
-    except (cattrs.BaseValidationError, RecursionError, TypeError) as error:
+    except (
+        AttributeError,  # Of what is JSON and no object.
+        cattrs.BaseValidationError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ValueError(f"{record.kind} {record.key}: not readable") from error
-    except ValueError as error:
-        raise ValueError(f"{record.kind} {record.key}: no JSON") from error

@@ -6,11 +6,10 @@ Other nodes may change them, too; what they write is heard of by the storage's f
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from presproxy.documents.lync.contacts import ContactList
@@ -21,6 +20,7 @@ from presproxy.interfaces import IStorage
 from presproxy.model.decision import Handling
 from presproxy.model.record import Batch
 from presproxy.server.journal import Journal
+from presproxy.server.turns import Turns
 from presproxy.sip.uri import AddressOfRecord
 
 _log = Logger()
@@ -38,7 +38,7 @@ class Contacts:
     storage: IStorage
     journal: Journal
     _is_open: bool = attrs.field(init=False, default=False)
-    _turns: dict[AddressOfRecord, DeferredLock] = attrs.field(init=False, factory=dict)
+    _turns: Turns = attrs.field(init=False, factory=Turns)
 
     async def open(self, limit: int | None = None) -> None:
         """Read all lists.  One that cannot be read might have blocked somebody: raise."""
@@ -84,7 +84,7 @@ class Contacts:
 
         It is asked again if another node was faster.
         """
-        async with self._turn(presentity):
+        async with self._turns.of(presentity):
             for _ in range(_TRIES):
                 staged = stage()
                 try:
@@ -94,19 +94,6 @@ class Contacts:
                 else:
                     return staged
         raise StorageUnavailable(f"the list of {presentity} keeps changing")
-
-    @asynccontextmanager
-    async def _turn(self, presentity: AddressOfRecord) -> AsyncIterator[None]:
-        """Let one change of a list begin when the one before it is lasting."""
-        turn = self._turns.setdefault(presentity, DeferredLock())
-        await turn.acquire()
-        try:
-            yield
-        finally:
-            # Before the release, which runs the next one to its end if it can.
-            if not turn.waiting:
-                del self._turns[presentity]
-            turn.release()
 
     async def _fetch(self, conflict: Conflict) -> None:
         """Read what another node has changed meanwhile."""

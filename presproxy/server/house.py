@@ -14,6 +14,7 @@ from presproxy.metrics import Metrics
 from presproxy.model.identity import Identity
 from presproxy.model.subscription import Happening, Reason, Subscription
 from presproxy.server.contacts import Contacts
+from presproxy.server.containers import Containers
 from presproxy.server.decide import Decider, obey
 from presproxy.server.events import EventPackages
 from presproxy.server.keeping import Keeper
@@ -37,6 +38,7 @@ class House:
     metrics: Metrics
     storage: IStorage
     contacts: Contacts
+    containers: Containers
     agent: PresenceAgent
     decider: Decider
     keeper: Keeper

@@ -13,6 +13,7 @@ from presproxy.config import Plan
 from presproxy.events.agent import PresenceAgent
 from presproxy.events.compositor import Compositor
 from presproxy.events.contacts import ContactLists
+from presproxy.events.containers import Containers as ContainerTable
 from presproxy.events.fanout import FanOut
 from presproxy.events.locations import Locations
 from presproxy.events.resource import Resources
@@ -29,6 +30,7 @@ from presproxy.notify.sip import SipNotifier
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
 from presproxy.server.contacts import Contacts
+from presproxy.server.containers import Containers
 from presproxy.server.core import Core, Step
 from presproxy.server.decide import Decider
 from presproxy.server.dialogs import Dialogs
@@ -65,8 +67,10 @@ METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS")
 #: Option tags of Require that are understood (RFC 3327).
 EXTENSIONS = ("path",)
 
-#: Packages which tell a user's own clients of his contact list.
+#: The packages which tell a user's own clients of his contact list, and of his
+#: containers.
 OWN_CONTACTS = ("vnd-microsoft-roaming-contacts", "vnd-microsoft-roaming-acl")
+OWN_SELF = ("vnd-microsoft-roaming-self",)
 
 #: Seconds granted to a registration that names none, and at the most.
 _REGISTERED, _REGISTERED_AT_MOST = 3600, 86400
@@ -140,6 +144,15 @@ def build(
     )
     contacts = Contacts(
         ContactLists(decider.decide_again, _own_changed(agent, OWN_CONTACTS)),
+        plan.storage.plugin,
+        journal,
+    )
+    containers = Containers(
+        ContainerTable(
+            frozenset(configuration.domains),
+            decider.decide_again,
+            _own_changed(agent, OWN_SELF),
+        ),
         plan.storage.plugin,
         journal,
     )
@@ -224,6 +237,7 @@ def build(
         metrics,
         plan.storage.plugin,
         contacts,
+        containers,
         agent,
         decider,
         keeper,

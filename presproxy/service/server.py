@@ -125,6 +125,7 @@ class PresenceServer:
         await self._start_plugin("storage", plan.storage)
         restorer = await self._restore()
         await self.house.contacts.open()
+        await self.house.containers.open()
         self.loaded()
         for kind, used in (
             ("acl", plan.acl),

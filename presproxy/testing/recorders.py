@@ -15,12 +15,14 @@ from zope.interface import implementer
 
 from presproxy.errors import Conflict
 from presproxy.events.contacts import ContactLists
+from presproxy.events.containers import Containers as Table
 from presproxy.interfaces import IHouse, IStorage
 from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.model.identity import Identity
 from presproxy.model.record import Change, Record, Snapshot
 from presproxy.model.subscription import Reason, Subscription
 from presproxy.server.contacts import Contacts
+from presproxy.server.containers import Containers
 from presproxy.server.journal import Journal
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.storage.alone import Alone
@@ -142,11 +144,17 @@ class FakeHouse:
         attrs.field(factory=list, init=False)
     )
     contacts: Contacts = attrs.field(init=False)
+    containers: Containers = attrs.field(init=False)
 
     @contacts.default
     def _make_contacts(self) -> Contacts:
         lists = ContactLists(self.decide_again, self.lists_changed.append)
         return Contacts(lists, self.storage, self._journal())
+
+    @containers.default
+    def _make_containers(self) -> Containers:
+        table = Table(self.domains, self.decide_again, self.lists_changed.append)
+        return Containers(table, self.storage, self._journal())
 
     def _journal(self) -> Journal:
         ticks = self.reactor.seconds
