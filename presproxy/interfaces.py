@@ -288,13 +288,15 @@ class Account:
     """
     What a Lync user keeps here of himself ([MS-PRES] 1.3.1.5).
 
-    It is shown to his own endpoints and to nobody else.
+    It is shown to his own endpoints and to nobody else.  ``handlings`` are what he said
+    of watchers, contacts or not.
     """
 
     categories: Sequence[Category] = ()
     containers: Sequence[Container] = ()
     subscribers: Sequence[Subscriber] = ()
     contacts: ContactList = attrs.field(factory=ContactList)
+    handlings: Mapping[AddressOfRecord, Handling] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -420,6 +422,22 @@ class IAggregating(Interface):
 
         They are the server's publications of the category ``state``, one for each
         container that has one ([MS-PRES] 1.3.1.5).
+        """
+
+
+class IPartialPackage(Interface):
+    """
+    An event package of which a watcher may ask for a part, in the body of his SUBSCRIBE.
+
+    Provided by an `IEventPackage` beside it.
+    """
+
+    def part(content_type: str, body: bytes) -> str:
+        """
+        Give the content type ``render`` is asked for, with a parameter that names the part.
+
+        ``content_type`` is one of ``produces``; the body that ``render`` gives has it
+        without the parameter.  Raises `MalformedDocument`.
         """
 
 

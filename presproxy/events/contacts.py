@@ -132,7 +132,7 @@ class ContactLists:
     The lists of all users.  ``limit`` is the most entries in one.
 
     ``decide_again`` is told of each list that says another thing of a watcher;
-    ``changed`` of each which its owner's own clients see otherwise.  Entries which were
+    ``changed`` of each that is another in any way.  Entries which were
     taken back stay for their versions, until the list is full.
     """
 
@@ -277,7 +277,10 @@ class ContactLists:
             held = self._shelf.put(presentity, watcher, entry)
             if held is not None:
                 is_said |= held.handling is not entry.handling
-                is_counted |= _contact(watcher, held) != _contact(watcher, entry)
+                is_counted |= (held.handling, held.contact) != (
+                    entry.handling,
+                    entry.contact,
+                )
         if groups is not None:
             if self._incoming is not None:
                 self._incoming.put_groups(presentity, groups)

@@ -97,11 +97,12 @@ def test_whoever_is_allowed_by_name_is_a_contact(lists, watcher, handling, conta
     assert lists.shown(ALICE).contacts == contacts
 
 
-def test_what_clients_do_not_see_does_not_count(lists, told):
+def test_every_change_counts_whatever_clients_see_of_it(lists, told):
+    do(lists.stage(ALICE, EVE, Handling.BLOCK))
     do(lists.stage(ALICE, EVE, Handling.BLOCK))
 
-    assert lists.shown(ALICE).delta == 1
-    assert told.heard == [("decide", ALICE)]
+    assert lists.shown(ALICE).delta == 2
+    assert told.heard == [("decide", ALICE), ("changed", ALICE)]
 
 
 def test_whom_an_operator_blocks_stays_a_contact_as_he_is_kept(lists):
