@@ -44,6 +44,7 @@ from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.lync.connected import Connected
 from presproxy.server.lync.piggyback import Piggyback
+from presproxy.server.lync.service import Handler, ServiceStep
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
@@ -62,7 +63,7 @@ from presproxy.transport.hop import Hop
 from presproxy.transport.stream import StreamLimits
 
 #: What a user agent may ask for, in the order Allow names it.
-METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS")
+METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "SERVICE", "OPTIONS")
 
 #: Option tags of Require that are understood (RFC 3327).
 EXTENSIONS = ("path",)
@@ -162,6 +163,8 @@ def build(
     domains = Domains(frozenset(configuration.domains))
     packages = EventPackages(plan.packages, configuration.min_expires)
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
+    # What a SERVICE may ask for, by the content type of its body.
+    services: dict[str, Handler] = {}
     steps: dict[str, Step] = {
         "PUBLISH": PublishStep(
             packages, domains, resources, compositor, journal, limits.body, now
@@ -187,6 +190,7 @@ def build(
             Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
             now,
         ),
+        "SERVICE": ServiceStep(services, limits.body),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
     layer = TransactionLayer(metrics=metrics)

@@ -7,7 +7,7 @@ import pytest
 from presproxy.testing.peer import Peer
 from presproxy.testing.wire import PIDF, Message, fresh, pidf
 
-METHODS = {"PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "OPTIONS"}
+METHODS = {"PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "SERVICE", "OPTIONS"}
 PACKAGES = {"presence", "presence.winfo"}
 WINFO = "application/watcherinfo+xml"
 

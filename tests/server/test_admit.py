@@ -22,7 +22,9 @@ def test_an_unknown_method_is_refused_with_405_and_told_those_known(desk, method
     answer = desk.ask(method)
 
     assert answer.status == 405
-    assert answer.get("allow") == "PUBLISH, SUBSCRIBE, NOTIFY, REGISTER, OPTIONS"
+    assert (
+        answer.get("allow") == "PUBLISH, SUBSCRIBE, NOTIFY, REGISTER, SERVICE, OPTIONS"
+    )
 
 
 def test_a_cancel_finds_nothing_to_cancel(desk):

@@ -83,7 +83,9 @@ BODIES = st.one_of(
     st.sampled_from(["", pidf(BOB), "<presence", "<a/>"]),
     st.text(st.characters(codec="utf-8"), max_size=30),
 )
-METHODS = st.sampled_from(["PUBLISH", "SUBSCRIBE", "REGISTER", "OPTIONS", "NOTIFY"])
+METHODS = st.sampled_from(
+    ["PUBLISH", "SUBSCRIBE", "REGISTER", "SERVICE", "OPTIONS", "NOTIFY"]
+)
 
 
 def standard(method: str, desk: Desk) -> dict[str, str]:

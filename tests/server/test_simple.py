@@ -13,7 +13,7 @@ def test_options_tell_what_is_understood(desk):
         name: answer.get(name)
         for name in ("allow", "accept", "accept-encoding", "allow-events", "supported")
     } == {
-        "allow": "PUBLISH, SUBSCRIBE, NOTIFY, REGISTER, OPTIONS",
+        "allow": "PUBLISH, SUBSCRIBE, NOTIFY, REGISTER, SERVICE, OPTIONS",
         "accept": "application/pidf+xml",
         "accept-encoding": "identity",
         "allow-events": "presence,presence.winfo",
