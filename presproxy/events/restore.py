@@ -14,6 +14,8 @@ from twisted.logger import Logger
 
 from presproxy.errors import MalformedDocument
 from presproxy.events.agent import PresenceAgent
+from presproxy.events.categories import PRESENCE, Categories
+from presproxy.events.category_records import CATEGORY
 from presproxy.events.compositor import Compositor
 from presproxy.events.locations import REGISTRATION, Locations
 from presproxy.events.winfo import SUFFIX
@@ -50,6 +52,7 @@ class Restorer:
     compositor: Compositor
     agent: PresenceAgent
     locations: Locations
+    categories: Categories
     keepers: Mapping[str, IRouteKeeper]
     now: float
     restored: int = 0
@@ -65,6 +68,7 @@ class Restorer:
         return {
             PUBLICATION: self._publication,
             REGISTRATION: self._registration,
+            CATEGORY: self._category,
             SUBSCRIPTION: self._subscription,
         }
 
@@ -111,6 +115,12 @@ class Restorer:
 
     def _registration(self, record: Record) -> bool:
         return self.locations.restore(record, self.now)
+
+    def _category(self, record: Record) -> bool:
+        is_alive = self.categories.restore(record, self.now)
+        if not is_alive and self.agent.resources.serves(PRESENCE):
+            self._expired[AddressOfRecord(record.owner), PRESENCE] = None
+        return is_alive
 
     def _subscription(self, record: Record) -> bool:
         subscription, payload = read_subscription(record)

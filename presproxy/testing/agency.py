@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from presproxy.errors import MalformedDocument
 from presproxy.events.agent import PresenceAgent, view_of
+from presproxy.events.categories import Categories
 from presproxy.events.compositor import Compositor, Published, StagedPublication
 from presproxy.events.fanout import SLICE, FanOut
 from presproxy.events.resource import Resources
@@ -33,6 +34,7 @@ from presproxy.model.decision import FULL, Decision, Handling, View
 from presproxy.model.identity import Identity
 from presproxy.model.notice import Body, Notice
 from presproxy.model.publication import EntityTag, Publication
+from presproxy.model.record import Change
 from presproxy.model.subscription import Reason, State, Subscription
 from presproxy.sip.uri import AddressOfRecord
 
@@ -181,6 +183,9 @@ class Agency:
     fanout: FanOut = attrs.field(init=False)
     agent: PresenceAgent = attrs.field(init=False)
     compositor: Compositor = attrs.field(init=False)
+    categories: Categories = attrs.field(init=False)
+    #: Deletions of records that are of no use any more.
+    forgotten: list[Change] = attrs.field(factory=list, init=False)
     _soon: list[Callable[[], None]] = attrs.field(factory=list, init=False)
     _numbers: count[int] = attrs.field(factory=lambda: count(1), init=False)
 
@@ -211,6 +216,12 @@ class Agency:
             lambda: f"k{next(self._numbers)}",
             self.most,
             self.most_in_all,
+        )
+        self.categories = Categories(
+            self.resources,
+            self.agent.changed,
+            lambda: f"c{next(self._numbers)}",
+            self.forgotten.extend,
         )
 
     @property

@@ -62,6 +62,7 @@ def restore(agency):
             compositor=agency.compositor,
             agent=agency.agent,
             locations=Locations(),
+            categories=agency.categories,
             keepers={},
             now=agency.now(),
         )
