@@ -1,4 +1,4 @@
-"""The options of plugins, and the limits, as the code declares them."""
+"""The options of plugins, the limits, and Lync's options, as the code declares them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sphinx.application import Sphinx
 
 from fromcode.writing import definition, written_by
-from presproxy.config import Limits
+from presproxy.config import Limits, LyncOptions
 from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.maker import KINDS
@@ -28,6 +28,11 @@ def limits() -> str:
     return _listed(options_of(Limits))
 
 
+def lync() -> str:
+    """Write all options of how Lync clients are served."""
+    return _listed(options_of(LyncOptions))
+
+
 def _listed(options: Iterable[Option]) -> str:
     return "\n".join(definition(_term(option), option.help) for option in options)
 
@@ -44,3 +49,4 @@ def setup(app: Sphinx) -> None:
     """Make the directives known."""
     app.add_directive("plugin", written_by(plugin))
     app.add_directive("limits", written_by(limits))
+    app.add_directive("lync", written_by(lync))

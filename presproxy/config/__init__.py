@@ -2,12 +2,19 @@
 
 from presproxy.config.plan import Plan, make_plan, prepare
 from presproxy.config.read import load
-from presproxy.config.values import CommandLine, Configuration, Limits, Machine
+from presproxy.config.values import (
+    CommandLine,
+    Configuration,
+    Limits,
+    LyncOptions,
+    Machine,
+)
 
 __all__ = [
     "CommandLine",
     "Configuration",
     "Limits",
+    "LyncOptions",
     "Machine",
     "Plan",
     "load",

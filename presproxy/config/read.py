@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 
 import attrs
 
-from presproxy.config.values import SIP, CommandLine, Configuration, Limits, Machine
+from presproxy.config.values import (
+    SIP,
+    CommandLine,
+    Configuration,
+    Limits,
+    LyncOptions,
+    Machine,
+)
 from presproxy.errors import ConfigurationMistakes, MalformedField, PresproxyError
 from presproxy.extend.build import read_options
 from presproxy.extend.hints import did_you_mean, reason
@@ -40,6 +47,7 @@ KEYS = (
     "min_expires",
     "advertise",
     "limits",
+    "lync",
 )
 
 #: Seconds.  No interval of an hour or more is too brief (RFC 6665 §4.2.1.1).
@@ -103,7 +111,8 @@ class _Reader:
             http=http,
             min_expires=self._min_expires(default),
             advertise=self._one("advertise", "", None, _advertised),
-            limits=self._limits(),
+            limits=self._options("limits", Limits),
+            lync=self._options("lync", LyncOptions),
         )
 
     # -- What was given ---------------------------------------------------------------
@@ -219,17 +228,18 @@ class _Reader:
         read = self._one("min_expires", "--min-expires", text, _min_expires)
         return default.min_expires if read is None else read
 
-    def _limits(self) -> Limits:
-        table = self._table.get("limits", {})
-        where = f"{self.line.config}: limits"
+    def _options(self, key: str, kind: type[_T]) -> _T:
+        """Read a table of options; a mistake lets the defaults stand in."""
+        table = self._table.get(key, {})
+        where = f"{self.line.config}: {key}"
         if not isinstance(table, Mapping):
             self._mistake(where, "is not a table")
-            return Limits()
-        options = {option.name: option for option in options_of(Limits)}
+            return kind()
+        options = {option.name: option for option in options_of(kind)}
         values, mistakes = read_options(options, table)
         for why in mistakes:
             self._mistake(where, why)
-        return Limits(**values)
+        return kind(**values)
 
     def _refuse_open_doors(self, listen: Sequence[Where]) -> None:
         """Let nobody in from elsewhere before somebody has said who may come."""

@@ -97,6 +97,22 @@ class Limits:
     registrations: int = option(
         "The most users registered.", default=1_000_000, validator=_many
     )
+    categories_of_one: int = option(
+        "The most publications that the endpoints of one Lync user have at the same "
+        "time; each has some ten.",
+        default=500,
+        validator=_few,
+    )
+    categories_octets: int = option(
+        "The most octets in them.",
+        default=262_144,
+        validator=_between(1024, 16_777_216),
+    )
+    categories: int = option(
+        "The most publications of Lync users in all.",
+        default=1_000_000,
+        validator=_many,
+    )
     connections: int = option(
         "The most connections open at once; more are closed as they come.",
         default=10_000,
@@ -147,6 +163,18 @@ class Limits:
 
 
 @attrs.frozen
+class LyncOptions:
+    """How Lync clients are served."""
+
+    grace: float = option(
+        "Seconds after a start for which what Lync clients published before is kept, "
+        "for them to sign in again.",
+        default=120.0,
+        validator=_between(0, 86_400),
+    )
+
+
+@attrs.frozen
 class Configuration:
     """
     All that was configured, checked.  The uses of plugins are checked when they are built.
@@ -172,6 +200,7 @@ class Configuration:
     min_expires: int = 60
     advertise: str | None = None
     limits: Limits = Limits()
+    lync: LyncOptions = LyncOptions()
 
     def uses(self) -> Iterator[tuple[Kind, Use]]:
         """Give all plugins used, with their kinds."""
