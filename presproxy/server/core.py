@@ -20,6 +20,7 @@ from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.server.admit import Door
 from presproxy.server.answer import RETRY_AFTER, Answer, Refusal, for_now
 from presproxy.server.answers import answer_to
+from presproxy.server.diagnostics import with_diagnosis
 from presproxy.server.exchange import Exchange
 from presproxy.server.identify import Identifier
 from presproxy.sip.flow import Flow
@@ -152,6 +153,8 @@ class Core:
             self._defect("A request could not be answered at all")
 
     def _respond(self, transaction: ServerTransaction, answer: Answer) -> None:
+        if answer.status >= 400:
+            answer = with_diagnosis(transaction.request, answer, transaction.flow)
         response = build_response(
             transaction.request,
             answer.status,
