@@ -12,6 +12,7 @@ from presproxy.config import (
     CommandLine,
     Configuration,
     Limits,
+    LyncOptions,
     Machine,
     load,
     make_plan,
@@ -312,6 +313,7 @@ def test_a_door_for_tls_has_a_certificate_that_can_be_used(tmp_path):
         ('http = "udp:1"', "http: HTTP is spoken over tcp, not udp"),
         ('advertise = "a b"', "advertise: 'a b' is neither a host nor host:port"),
         ("limits = 3", "limits: is not a table"),
+        ("[lync]\ngrace = -1", "lync: option grace: -1.0 is not from 0 to 86400"),
         ("[limits]\nbody = 1", "limits: option body: 1 is not from 1024 to 262144"),
         (
             "[limits]\nbdy = 1",
@@ -483,7 +485,9 @@ def options(plugin):
 
 def test_the_example_leaves_nothing_out(catalogue):
     text = EXAMPLE.read_text()
-    limits = [field.name for field in attrs.fields(Limits)]
+    limits = [
+        field.name for kind in (Limits, LyncOptions) for field in attrs.fields(kind)
+    ]
 
     missing = [
         name

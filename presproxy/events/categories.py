@@ -54,11 +54,12 @@ class Kept:
     category: Category
     key: str
     user: AddressOfRecord
+    #: When it ends by itself, on the wall clock.
+    expires_at: float = attrs.field(init=False)
     bucket: int = 0
 
-    @property
-    def expires_at(self) -> float:
-        """When it ends by itself, on the wall clock."""
+    @expires_at.default
+    def _of_category(self) -> float:
         return self.category.expires_at
 
 

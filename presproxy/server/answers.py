@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from presproxy.documents.lync.categories import FAULT_TYPE, write_fault
 from presproxy.errors import (
     AccessDenied,
     Conflict,
@@ -17,6 +18,7 @@ from presproxy.errors import (
     StorageUnavailable,
     SubscriptionEnded,
 )
+from presproxy.events.categories import WrongVersion
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
 from presproxy.server.answer import RETRY_AFTER, Answer
@@ -47,6 +49,14 @@ def _failed(error: PresproxyError) -> Answer:
     return Answer(503 if is_storage else 500, RETRY_AFTER)
 
 
+def _stale(error: PresproxyError) -> Answer:
+    """Tell which versions are the current ones ([MS-PRES] 2.2.2.1)."""
+    answer = _because(409, error)
+    if isinstance(error, WrongVersion):
+        answer.body, answer.content_type = write_fault(error.stale), FAULT_TYPE
+    return answer
+
+
 def _words(error: PresproxyError) -> str:
     return " ".join(str(error).split())
 
@@ -59,6 +69,7 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     LimitReached: _warned,
     NoRoom: lambda error: Answer(503, RETRY_AFTER),
     AccessDenied: lambda error: Answer(403),
+    WrongVersion: _stale,
     SubscriptionEnded: lambda error: Answer(481),
     CSeqTooLow: lambda error: _because(500, error),
     OutOfOrder: lambda error: _because(500, error),

@@ -17,10 +17,19 @@ from presproxy.events.locations import (
 from presproxy.extend.guard import Guard
 from presproxy.interfaces import Bounds, IStorage
 from presproxy.server.answer import Answer, Refusal
+from presproxy.server.diagnostics import is_lync
 from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.journal import Journal
+from presproxy.server.lync.signin import (
+    GRANTED,
+    SignIn,
+    SigningIn,
+    gruu_parameter,
+    read_sign_in,
+    replaced_by,
+)
 from presproxy.sip.fields import WILDCARD, Contact
 from presproxy.sip.uri import AddressOfRecord, parse_uri
 
@@ -33,7 +42,11 @@ _UNREADABLE = 3600
 
 @attrs.define(eq=False)
 class RegisterStep:
-    """Serves REGISTER.  ``now`` is the wall clock."""
+    """
+    Serves REGISTER.  ``now`` is the wall clock.
+
+    ``signing_in`` keeps the endpoints of Lync clients, which register, too.
+    """
 
     identifies: ClassVar[bool] = True
 
@@ -43,6 +56,7 @@ class RegisterStep:
     journal: Journal
     storage: Guard[IStorage]
     bounds: Bounds
+    signing_in: SigningIn
     now: Callable[[], float]
 
     async def serve(self, exchange: Exchange) -> Answer:
@@ -54,19 +68,31 @@ class RegisterStep:
         contacts = request.contacts
         if not contacts:
             return self._answer(exchange, aor, None)
-        granted = self._granted(exchange, contacts)
-        await self._change(exchange, aor, contacts, granted)
+        sign_in = read_sign_in(exchange, contacts) if is_lync(request) else None
+        granted = self._granted(exchange, contacts, sign_in)
         longest = max(granted)
+        if sign_in is not None:
+            self.signing_in.check(aor, sign_in, longest)
+        await self._change(exchange, aor, contacts, granted, sign_in)
         exchange.flow.keep(longest)
-        return self._answer(exchange, aor, longest)
+        answer = self._answer(exchange, aor, longest, sign_in)
+        if sign_in is not None:
+            more, answer.then = self.signing_in.done(exchange, aor, sign_in, longest)
+            answer.fields += more
+        return answer
 
-    def _granted(self, exchange: Exchange, contacts: Sequence[Contact]) -> list[int]:
+    def _granted(
+        self, exchange: Exchange, contacts: Sequence[Contact], sign_in: SignIn | None
+    ) -> list[int]:
         """Say how long each contact will last; 0 for those that go."""
         if WILDCARD in contacts:
             if len(contacts) > 1 or exchange.request.expires != 0:
                 raise Refusal(400, reason="Contact * stands alone and with Expires: 0")
             return [0]
-        return [self.bounds.grant(_asked(exchange, contact)) for contact in contacts]
+        bounds = self.bounds
+        if sign_in is not None:
+            bounds = attrs.evolve(bounds, default=GRANTED)
+        return [bounds.grant(_asked(exchange, contact)) for contact in contacts]
 
     async def _change(
         self,
@@ -74,10 +100,11 @@ class RegisterStep:
         aor: AddressOfRecord,
         contacts: Sequence[Contact],
         granted: Sequence[int],
+        sign_in: SignIn | None,
     ) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
-                staged = self._stage(exchange, aor, contacts, granted)
+                staged = self._stage(exchange, aor, contacts, granted, sign_in)
                 await self.journal.commit(staged)
             except Conflict:
                 if attempt == _TRIES:
@@ -94,6 +121,7 @@ class RegisterStep:
         aor: AddressOfRecord,
         contacts: Sequence[Contact],
         granted: Sequence[int],
+        sign_in: SignIn | None,
     ) -> StagedRegistration:
         request = exchange.request
         now = self.now()
@@ -105,10 +133,18 @@ class RegisterStep:
             _binding(exchange, contact, now + expires)
             for contact, expires in zip(contacts, granted, strict=True)
         ]
+        if sign_in is not None and sign_in.contact and sign_in.instance:
+            known = self.locations.bindings(aor, now)
+            moved = replaced_by(sign_in.contact, sign_in.instance, known)
+            bindings = [*moved, *bindings]
         return self.locations.stage(aor, bindings, now)
 
     def _answer(
-        self, exchange: Exchange, aor: AddressOfRecord, expires: int | None
+        self,
+        exchange: Exchange,
+        aor: AddressOfRecord,
+        expires: int | None,
+        sign_in: SignIn | None = None,
     ) -> Answer:
         """
         Answer with all bindings, each with the seconds it has left.
@@ -116,10 +152,10 @@ class RegisterStep:
         Expires is there, too: SIPE reads nothing else.
         """
         now = self.now()
-        fields = [
-            ("Contact", _written(binding, now))
-            for binding in self.locations.bindings(aor, now)
-        ]
+        fields = []
+        for binding in self.locations.bindings(aor, now):
+            more = "" if sign_in is None else gruu_parameter(aor, binding)
+            fields.append(("Contact", _written(binding, now) + more))
         if expires is not None:
             fields.append(("Expires", str(expires)))
         fields += (("Path", path) for path in exchange.request.get_all("path"))

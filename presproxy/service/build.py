@@ -44,13 +44,14 @@ from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.lync.connected import Connected
 from presproxy.server.lync.piggyback import Piggyback
-from presproxy.server.lync.service import Handler, ServiceStep
+from presproxy.server.lync.service import ServiceStep
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
 from presproxy.server.simple import NotifyStep, OptionsStep
 from presproxy.server.subscribe import SubscribeStep
 from presproxy.service.background import breath, run
+from presproxy.service.lync import build_lync
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
@@ -163,8 +164,10 @@ def build(
     domains = Domains(frozenset(configuration.domains))
     packages = EventPackages(plan.packages, configuration.min_expires)
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
-    # What a SERVICE may ask for, by the content type of its body.
-    services: dict[str, Handler] = {}
+    lync = build_lync(
+        configuration, agent, locations, journal, domains, tokens, run, now, ticks
+    )
+    lync.measure(metrics)
     steps: dict[str, Step] = {
         "PUBLISH": PublishStep(
             packages, domains, resources, compositor, journal, limits.body, now
@@ -188,9 +191,10 @@ def build(
             journal,
             guards.of("storage", plan.storage.name, plan.storage.plugin),
             Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
+            lync.signing_in,
             now,
         ),
-        "SERVICE": ServiceStep(services, limits.body),
+        "SERVICE": ServiceStep(lync.services, limits.body),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
     layer = TransactionLayer(metrics=metrics)
@@ -262,6 +266,7 @@ def build(
         agent,
         compositor,
         locations,
+        lync,
         house,
     )
 

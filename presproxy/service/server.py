@@ -28,6 +28,7 @@ from presproxy.server.house import House
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.service.background import breath, quietly, run, within
+from presproxy.service.lync import Lync
 from presproxy.service.restoring import Restoring
 from presproxy.transport.connections import Connections
 from presproxy.transport.tls import UnusableCertificate
@@ -84,6 +85,7 @@ class PresenceServer:
     agent: PresenceAgent
     compositor: Compositor
     locations: Locations
+    lync: Lync
     house: House
     loaded: Callable[[], object] = lambda: None
     patience: Patience = Patience()
@@ -206,11 +208,13 @@ class PresenceServer:
             compositor=self.compositor,
             agent=self.agent,
             locations=self.locations,
+            categories=self.lync.categories,
             keepers=route_keepers(self.plan),
             now=self.house.now(),
         )
         storage = self.plan.storage.plugin
         await Restoring(storage, restorer, self.core.ticks).run()
+        self.lync.endings.begin_grace()
         return restorer
 
     # -- Stopping --------------------------------------------------------------------
@@ -310,11 +314,12 @@ class PresenceServer:
         """End what is over, a slice of it now and the rest in turns of its own."""
         if self._rest_of_sweep is not None and self._rest_of_sweep.active():
             return
-        now = self.house.now()
+        now, ticks = self.house.now(), self.core.ticks()
         has_more = (
-            self.compositor.expire(now, self.core.ticks()),
+            self.compositor.expire(now, ticks),
             self.agent.expire(now),
             self.locations.expire(now),
+            self.lync.sweep(now, ticks),
         )
         if any(has_more):
             self._rest_of_sweep = self.reactor.callLater(0, self._guarded, self._sweep)

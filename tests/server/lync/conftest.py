@@ -17,6 +17,7 @@ from presproxy.packages.presence import PresencePackage
 from presproxy.packages.winfo import WinfoPackage
 from presproxy.testing.desk import Desk
 from presproxy.testing.flows import RecordingStream
+from presproxy.testing.lync import LyncClient
 from presproxy.testing.scripted import ScriptedACL
 
 ROAMING = "application/numbers"
@@ -107,3 +108,17 @@ def keeps(desk):
     keeps = Keeps(desk)
     desk.server.agent.accounts = keeps.account
     return keeps
+
+
+@pytest.fixture
+def client(desk):
+    """Makes a client of a user's."""
+    return lambda user="alice", **others: LyncClient(desk, user, **others)
+
+
+@pytest.fixture
+def alice(client):
+    """A client that has signed in."""
+    made = client()
+    assert made.register().status == 200
+    return made
