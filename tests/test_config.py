@@ -103,6 +103,7 @@ def test_when_nothing_is_said_the_plugins_are_ours(catalogue):
         ("notifier", "sip"),
         ("package", "presence"),
         ("package", "presence.winfo"),
+        ("package", "vnd-microsoft-roaming-self"),
     ]
     assert set(plan.packages) == {"presence", "presence.winfo"}
     assert IStorage.providedBy(plan.storage.plugin)

@@ -195,6 +195,7 @@ class Configuration:
     package: tuple[Use, ...] = (
         Use("presence", where=_DEFAULT),
         Use("presence.winfo", where=_DEFAULT),
+        Use("vnd-microsoft-roaming-self", where=_DEFAULT),
     )
     http: Where = HTTP
     min_expires: int = 60

@@ -62,6 +62,12 @@ presence_package = PluginMaker(
     target="presproxy.packages.presence:PresencePackage",
     summary="Presence (RFC 3856): who is available, as PIDF documents.",
 )
+roaming_self_package = PluginMaker(
+    kind="package",
+    name="vnd-microsoft-roaming-self",
+    target="presproxy.packages.roaming_self:RoamingSelfPackage",
+    summary="What a Lync user publishes and for whom, as his own endpoints see it.",
+)
 winfo_package = PluginMaker(
     kind="package",
     name="presence.winfo",

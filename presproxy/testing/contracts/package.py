@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from presproxy.errors import MalformedDocument
-from presproxy.interfaces import Feed, IEventPackage, Material, Watcher
+from presproxy.interfaces import Account, Feed, IEventPackage, Material, Watcher
 from presproxy.model.decision import FULL, NEUTRAL, View
 from presproxy.model.notice import Body, NumberedBody
 from presproxy.model.publication import EntityTag, Publication
@@ -55,9 +55,11 @@ class EventPackageContract(ABC):
     Tests of everything an event package promises.
 
     ``bodies`` are well-formed, as (content type, body); each type it accepts is there.
+    ``accounts`` are some that a package is tried with which feeds on them.
     """
 
     bodies: ClassVar[Sequence[tuple[str, bytes]]] = ()
+    accounts: ClassVar[Sequence[Account]] = (Account(),)
 
     @abstractmethod
     def make(self) -> IEventPackage:
@@ -217,6 +219,9 @@ class EventPackageContract(ABC):
         if package.feeds is Feed.WATCHERS:
             watchers = st.builds(Material, presentities, watchers=_WATCHERS)
             return examples(watchers, 50)
+        if package.feeds is Feed.ACCOUNT:
+            accounts = st.sampled_from(list(self.accounts))
+            return examples(st.builds(Material, presentities, account=accounts), 10)
         bodies = st.lists(st.integers(0, len(self.bodies) - 1), max_size=4)
         return [
             Material(
