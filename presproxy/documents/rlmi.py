@@ -8,13 +8,12 @@ which part of the body is theirs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from xml.etree.ElementTree import Element
 
 import attrs
 
-from presproxy.documents.fragments import BLANK, escaped, escaped_attribute
-from presproxy.documents.xml import Limits, parse
-from presproxy.errors import MalformedDocument
+from presproxy.documents.reading import Node, read_root
+from presproxy.documents.writing import attribute, flag, text
+from presproxy.documents.xml import Limits
 
 CONTENT_TYPE = "application/rlmi+xml"
 NAMESPACE = "urn:ietf:params:xml:ns:rlmi"
@@ -22,9 +21,9 @@ NAMESPACE = "urn:ietf:params:xml:ns:rlmi"
 #: A list of some thousand resources, with a name and an instance each.
 LIMITS = Limits(octets=1024 * 1024, elements=10000, namespaces=1024)
 
-_LIST, _RESOURCE, _INSTANCE, _NAME = (
-    f"{{{NAMESPACE}}}{name}" for name in ("list", "resource", "instance", "name")
-)
+#: In one list, and of one resource; chosen.
+_MOST_RESOURCES = 5000
+_MOST_INSTANCES = 50
 
 
 @attrs.frozen
@@ -71,15 +70,15 @@ def write_rlmi(
     """Write a document."""
     content = "".join([_resource_element(each) for each in resources])
     return (
-        f'<list xmlns="{NAMESPACE}" uri="{escaped_attribute(uri)}" version="{version}" '
-        f'fullState="{"true" if is_full else "false"}">{content}</list>'
+        f'<list xmlns="{NAMESPACE}" uri="{attribute(uri)}" version="{version}" '
+        f'fullState="{flag(is_full)}">{content}</list>'
     ).encode()
 
 
 def _resource_element(resource: RlmiResource) -> str:
-    name = f"<name>{escaped(resource.name)}</name>" if resource.name else ""
+    name = f"<name>{text(resource.name)}</name>" if resource.name else ""
     instances = "".join([_instance_element(each) for each in resource.instances])
-    uri = escaped_attribute(resource.uri)
+    uri = attribute(resource.uri)
     return f'<resource uri="{uri}">{name}{instances}</resource>'
 
 
@@ -92,11 +91,7 @@ def _instance_element(instance: RlmiInstance) -> str:
         "poolFqdn": instance.pool,
     }
     written = "".join(
-        [
-            f' {name}="{escaped_attribute(value)}"'
-            for name, value in pairs.items()
-            if value
-        ]
+        [f' {name}="{attribute(value)}"' for name, value in pairs.items() if value]
     )
     return f"<instance{written}/>"
 
@@ -106,53 +101,30 @@ def _instance_element(instance: RlmiInstance) -> str:
 
 def read_rlmi(data: bytes, limits: Limits = LIMITS) -> Rlmi:
     """Read a document; raises `MalformedDocument`."""
-    root = parse(data, limits)
-    if root.tag != _LIST:
-        raise MalformedDocument(
-            f"the root is {root.tag[:80]!r}, not list of {NAMESPACE}"
-        )
-    version = _needed(root, "list", "version")
-    if not (version.isascii() and version.isdigit() and len(version) <= 10):
-        raise MalformedDocument(f"version is {version[:40]!r}, which is no number")
-    is_full = _needed(root, "list", "fullState").lower()
-    if is_full not in ("true", "1", "false", "0"):
-        raise MalformedDocument(f"fullState is {is_full[:40]!r}, not true or false")
+    root = read_root(data, "list", NAMESPACE, limits)
+    root.needed("fullState")
     return Rlmi(
-        _needed(root, "list", "uri"),
-        int(version),
-        is_full in ("true", "1"),
-        tuple(
-            _read_resource(each, number)
-            for number, each in enumerate(root.findall(_RESOURCE), 1)
-        ),
+        root.needed("uri"),
+        root.number("version"),
+        root.flag("fullState", False),
+        tuple(map(_read_resource, root.each("resource", most=_MOST_RESOURCES))),
     )
 
 
-def _read_resource(element: Element, number: int) -> RlmiResource:
-    where = f"resource {number}"
-    name = element.find(_NAME)
+def _read_resource(node: Node) -> RlmiResource:
+    name = node.child("name")
     return RlmiResource(
-        _needed(element, where, "uri"),
-        tuple(
-            _read_instance(each, f"{where}, instance {count}")
-            for count, each in enumerate(element.findall(_INSTANCE), 1)
-        ),
-        "" if name is None else "".join(name.itertext()).strip(BLANK),
+        node.needed("uri"),
+        tuple(map(_read_instance, node.each("instance", most=_MOST_INSTANCES))),
+        "" if name is None else name.content,
     )
 
 
-def _read_instance(element: Element, where: str) -> RlmiInstance:
+def _read_instance(node: Node) -> RlmiInstance:
     return RlmiInstance(
-        _needed(element, where, "id"),
-        _needed(element, where, "state"),
-        element.get("cid", ""),
-        element.get("reason", ""),
-        element.get("poolFqdn", ""),
+        node.needed("id"),
+        node.needed("state"),
+        node.text("cid"),
+        node.text("reason"),
+        node.text("poolFqdn"),
     )
-
-
-def _needed(element: Element, where: str, name: str) -> str:
-    value = element.get(name, "").strip(BLANK)
-    if not value:
-        raise MalformedDocument(f"{where}: no {name}")
-    return value

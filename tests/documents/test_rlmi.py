@@ -57,11 +57,11 @@ def test_a_document_is_written_in_full():
         (document("", 'uri="a" version="1"'), "list: no fullState"),
         (
             document("", 'uri="a" version="x" fullState="true"'),
-            "version is 'x', which is no number",
+            "list: version is 'x', which is no number",
         ),
         (
             document("", 'uri="a" version="1" fullState="x"'),
-            "fullState is 'x', not true or false",
+            "list: fullState is 'x', not true or false",
         ),
         (document("<resource/>"), "resource 1: no uri"),
         (
@@ -71,6 +71,14 @@ def test_a_document_is_written_in_full():
         (
             document('<resource uri="a"><instance state="active"/></resource>'),
             "resource 1, instance 1: no id",
+        ),
+        (
+            document('<resource uri="a"><name/><name/></resource>'),
+            "resource 1: more than one name",
+        ),
+        (
+            document('<resource uri="a"/>' * 5001),
+            "list: over 5000 elements resource",
         ),
     ],
 )
@@ -93,7 +101,7 @@ RESOURCES = st.builds(
 )
 
 
-@given(WORDS, st.integers(0, 2**32), st.booleans(), st.lists(RESOURCES, max_size=3))
+@given(WORDS, st.integers(0, 2**32 - 1), st.booleans(), st.lists(RESOURCES, max_size=3))
 def test_what_was_written_is_read_the_same(uri, version, is_full, resources):
     written = write_rlmi(uri, version, is_full, resources)
 

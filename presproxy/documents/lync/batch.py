@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from presproxy.documents.lync.reading import LIMITS, Node, read_root
-from presproxy.documents.lync.writing import element
+from presproxy.documents.reading import LIMITS, Node, read_root
+from presproxy.documents.writing import element
 from presproxy.documents.xml import Limits
 from presproxy.errors import MalformedDocument
 
@@ -76,7 +76,7 @@ def _read_action(node: Node) -> BatchAction:
     name = node.needed("name")
     if name not in _ACTIONS:
         raise node.wrong(f"name is {name[:40]!r}, not subscribe or unsubscribe")
-    adhoc = node.only(f"{{{NAMESPACE}}}adhocList")
+    adhoc = node.child("adhocList")
     if adhoc is None:
         raise node.wrong("no adhocList")
     listed = node.only(f"{{{CATEGORY_LIST}}}categoryList")
@@ -92,8 +92,7 @@ def _read_action(node: Node) -> BatchAction:
 
 
 def _read_resource(node: Node) -> BatchResource:
-    context = node.element.find(f"{{{NAMESPACE}}}context")
-    return BatchResource(node.needed("uri"), context is not None)
+    return BatchResource(node.needed("uri"), node.child("context") is not None)
 
 
 def _read_categories(node: Node) -> tuple[str, ...]:

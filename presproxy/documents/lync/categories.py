@@ -16,8 +16,8 @@ from typing import NamedTuple
 import attrs
 
 from presproxy.documents.lync.bodies import Bodies
-from presproxy.documents.lync.reading import LIMITS, Node, read_root, root_of
-from presproxy.documents.lync.writing import attributes, element
+from presproxy.documents.reading import LIMITS, Node, read_root, root_of
+from presproxy.documents.writing import attributes, element
 from presproxy.documents.xml import Limits, parse_tree
 
 CONTENT_TYPE = "application/msrtc-event-categories+xml"
@@ -143,7 +143,7 @@ def read_publish(data: bytes, limits: Limits = LIMITS) -> Publish:
     """
     tree = parse_tree(data, limits)
     root = root_of(tree, "publish", RICH_PRESENCE)
-    publications = root.only(f"{{{RICH_PRESENCE}}}publications")
+    publications = root.child("publications")
     if publications is None:
         raise root.wrong("no publications")
     bodies = Bodies(tree, limits.octets)
@@ -343,7 +343,7 @@ def write_fault(stale: Iterable[Stale] = (), code: str = WRONG_DELTA) -> bytes:
 def read_fault(data: bytes, limits: Limits = LIMITS) -> tuple[Stale, ...]:
     """Read which parts of a request were made on versions that are no longer current."""
     root = read_root(data, "Fault", RICH_PRESENCE, limits)
-    details = root.only(f"{{{RICH_PRESENCE}}}details")
+    details = root.child("details")
     if details is None:
         return ()
     return tuple(

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from presproxy.documents.lync.reading import LIMITS, Node, read_root, without_scheme
-from presproxy.documents.lync.writing import element
+from presproxy.documents.lync.addresses import without_scheme
+from presproxy.documents.reading import LIMITS, Node, read_root
+from presproxy.documents.writing import element
 from presproxy.documents.xml import Limits
 
 CONTENT_TYPE = "application/msrtc-setcontainermembers+xml"

@@ -10,14 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 
-from presproxy.documents.lync.reading import (
-    LIMITS,
-    Node,
-    read_root,
-    with_scheme,
-    without_scheme,
-)
-from presproxy.documents.lync.writing import element, text
+from presproxy.documents.lync.addresses import with_scheme, without_scheme
+from presproxy.documents.reading import LIMITS, Node, read_root
+from presproxy.documents.writing import element, text
 from presproxy.documents.xml import Limits, parse
 from presproxy.errors import MalformedDocument
 
@@ -25,6 +20,9 @@ ACL_TYPE = "application/vnd-microsoft-roaming-acls+xml"
 PENDING_TYPE = "text/xml+msrtc.wpending"
 PROVISIONING_TYPE = "application/vnd-microsoft-roaming-provisioning+xml"
 PRESENCE_TYPE = "text/xml+msrtc.pidf"
+
+#: As [MS-SIP] 6 has it; clients write others, and this server reads any.
+PRESENCE = "http://schemas.microsoft.com/09/2002/sip/presence"
 
 #: In one list of rights or of watchers; chosen, as a list of contacts is that long.
 _MOST = 5000
@@ -61,6 +59,7 @@ class OlderPresence:
     note: str = ""
     display_name: str = ""
     email: str = ""
+    phone: str = ""
     epid: str = ""
     devices: Sequence[DevicePresence] = ()
 
@@ -77,11 +76,19 @@ def write_older_presence(presence: OlderPresence) -> bytes:
         )
     if presence.email:
         within.append(element("email", (), ("email", presence.email)))
+    if presence.phone:
+        pairs = (("label", ""), ("number", presence.phone))
+        within.append(element("phoneNumber", (), *pairs))
     if presence.note:
         within.append(element("userInfo", [element("note", [text(presence.note)])]))
     if presence.devices:
         within.append(element("devices", map(_device_element, presence.devices)))
-    return element("presentity", within, ("uri", without_scheme(presence.uri))).encode()
+    return element(
+        "presentity",
+        within,
+        ("xmlns", PRESENCE),
+        ("uri", without_scheme(presence.uri)),
+    ).encode()
 
 
 def _number_element(name: str, aggregate: int, epid: str) -> str:
@@ -105,50 +112,43 @@ def _device_element(device: DevicePresence) -> str:
 def read_older_presence(data: bytes, limits: Limits = LIMITS) -> OlderPresence:
     """Read somebody's presence, in whatever namespace; raises `MalformedDocument`."""
     root = parse(data, limits)
-    namespace, _, name = root.tag.rpartition("}")
-    if name != "presentity":
+    if root.tag.rpartition("}")[2] != "presentity":
         raise MalformedDocument(f"the root is {root.tag[:80]!r}, not presentity")
-    prefix = f"{namespace}}}" if namespace else ""
     node = Node(root, "presentity")
-    availability = node.only(f"{prefix}availability")
-    activity = node.only(f"{prefix}activity")
-    if availability is None or activity is None:
-        raise node.wrong("no availability, or no activity")
-    display_name = node.only(f"{prefix}displayName")
-    email = node.only(f"{prefix}email")
-    devices = node.only(f"{prefix}devices")
+    about = node.child("userInfo")
+    note = None if about is None else about.child("note")
+    devices = node.child("devices")
     return OlderPresence(
         with_scheme(node.needed("uri")),
-        availability.number("aggregate"),
-        activity.number("aggregate"),
-        node.bounded(
-            "note", root.findtext(f"{prefix}userInfo/{prefix}note", "").strip()
-        ),
-        "" if display_name is None else display_name.text("displayName"),
-        "" if email is None else email.text("email"),
-        availability.text("epid"),
-        () if devices is None else _read_devices(devices, prefix),
+        _aggregate(node, "availability"),
+        _aggregate(node, "activity"),
+        "" if note is None else note.content,
+        node.child_text("displayName", "displayName"),
+        node.child_text("email", "email"),
+        node.child_text("phoneNumber", "number"),
+        node.child_text("availability", "epid"),
+        () if devices is None else _read_devices(devices),
     )
 
 
-def _read_devices(node: Node, prefix: str) -> tuple[DevicePresence, ...]:
+def _read_devices(node: Node) -> tuple[DevicePresence, ...]:
     return tuple(
         DevicePresence(
             each.needed("epid"),
-            _aggregate(each, f"{prefix}availability"),
-            _aggregate(each, f"{prefix}activity"),
+            _aggregate(each, "availability"),
+            _aggregate(each, "activity"),
             each.number("ageOfPresence", 0),
-            ""
-            if (name := each.only(f"{prefix}deviceName")) is None
-            else name.text("name"),
+            each.child_text("deviceName", "name"),
         )
         for each in node.each("devicePresence", most=_MOST_DEVICES)
     )
 
 
-def _aggregate(node: Node, tag: str) -> int:
-    found = node.only(tag)
-    return 0 if found is None else found.number("aggregate")
+def _aggregate(node: Node, name: str) -> int:
+    child = node.child(name)
+    if child is None:
+        raise node.wrong(f"no {name}")
+    return child.number("aggregate")
 
 
 # --- who may see ----------------------------------------------------------------------
@@ -184,7 +184,7 @@ def read_acl(
 ) -> tuple[int, tuple[AccessEntry, ...]]:
     """Give the number of changes and who may do what; raises `MalformedDocument`."""
     root = read_root(data, "ACLlist", "", limits)
-    entries = root.only("userACL")
+    entries = root.child("userACL")
     if entries is None:
         return root.number("deltaNum"), ()
     return root.number("deltaNum"), tuple(

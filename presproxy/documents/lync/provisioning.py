@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from presproxy.documents.lync.reading import LIMITS, read_root
-from presproxy.documents.lync.writing import element
+from presproxy.documents.reading import LIMITS, read_root
+from presproxy.documents.writing import element
 from presproxy.documents.xml import Limits
 
 CONTENT_TYPE = "application/vnd-microsoft-roaming-provisioning-v2+xml"

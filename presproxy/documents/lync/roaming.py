@@ -28,7 +28,6 @@ from presproxy.documents.lync.containers import (
     containers_element,
     containers_within,
 )
-from presproxy.documents.lync.reading import LIMITS, read_root, root_of
 from presproxy.documents.lync.subscribers import (
     NAMESPACE as SUBSCRIBERS,
 )
@@ -37,7 +36,8 @@ from presproxy.documents.lync.subscribers import (
     subscribers_element,
     subscribers_within,
 )
-from presproxy.documents.lync.writing import element
+from presproxy.documents.reading import LIMITS, read_root, root_of
+from presproxy.documents.writing import element
 from presproxy.documents.xml import Limits, parse_tree
 
 CONTENT_TYPE = "application/vnd-microsoft-roaming-self+xml"

@@ -14,9 +14,10 @@ from types import MappingProxyType
 import attrs
 
 from presproxy.documents.fragments import BLANK, split_name
+from presproxy.documents.lync.addresses import with_scheme
 from presproxy.documents.lync.contacts import read_groups
-from presproxy.documents.lync.reading import LIMITS, Node, with_scheme
-from presproxy.documents.lync.writing import element, flag, text
+from presproxy.documents.reading import LIMITS, Node
+from presproxy.documents.writing import element, flag, text
 from presproxy.documents.xml import Limits, parse
 from presproxy.errors import MalformedDocument
 

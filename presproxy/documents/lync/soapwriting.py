@@ -18,7 +18,7 @@ from presproxy.documents.lync.soap import (
     call_element,
     envelope,
 )
-from presproxy.documents.lync.writing import element, flag
+from presproxy.documents.writing import element, flag
 
 
 def write_soap(call: Call) -> bytes:

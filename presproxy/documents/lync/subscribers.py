@@ -6,15 +6,10 @@ from collections.abc import Iterable
 
 import attrs
 
+from presproxy.documents.lync.addresses import with_scheme, without_scheme
 from presproxy.documents.lync.containers import MemberType, read_member_type
-from presproxy.documents.lync.reading import (
-    LIMITS,
-    Node,
-    read_root,
-    with_scheme,
-    without_scheme,
-)
-from presproxy.documents.lync.writing import element, flag
+from presproxy.documents.reading import LIMITS, Node, read_root
+from presproxy.documents.writing import element, flag
 from presproxy.documents.xml import Limits
 
 CONTENT_TYPE = "application/msrtc-presence-setsubscriber+xml"

@@ -149,7 +149,9 @@ SAMPLES = {
     read_provisioning_groups: [write_provisioning(["a"])],
     read_older_presence: [
         write_older_presence(
-            OlderPresence(BOB, 1, 2, "n", "d", "e", "f", [DevicePresence("g", 3, 4, 5)])
+            OlderPresence(
+                BOB, 1, 2, "n", "d", "e", "p", "f", [DevicePresence("g", 3, 4, 5)]
+            )
         )
     ],
     read_acl: [write_acl(1, [AccessEntry("USER", BOB, "AA")])],

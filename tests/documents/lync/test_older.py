@@ -28,14 +28,16 @@ def test_presence_is_written_in_full():
         "a < b",
         "Bob",
         "b@c",
+        "+49 30",
         "e1",
         [DevicePresence("e1", 300, 600, 5, "HOST"), DevicePresence("e2", 0, 0)],
     )
 
     assert write_older_presence(presence).decode() == (
-        '<presentity uri="bob@example.test"><availability aggregate="300" epid="e1"/>'
+        '<presentity xmlns="http://schemas.microsoft.com/09/2002/sip/presence"'
+        ' uri="bob@example.test"><availability aggregate="300" epid="e1"/>'
         '<activity aggregate="600" epid="e1"/><displayName displayName="Bob"/>'
-        '<email email="b@c"/><userInfo><note>a &lt; b</note></userInfo><devices>'
+        '<email email="b@c"/><phoneNumber label="" number="+49 30"/><userInfo><note>a &lt; b</note></userInfo><devices>'
         '<devicePresence epid="e1" ageOfPresence="5"><availability aggregate="300"/>'
         '<activity aggregate="600"/><deviceName name="HOST"/></devicePresence>'
         '<devicePresence epid="e2" ageOfPresence="0"><availability aggregate="0"/>'
@@ -45,28 +47,31 @@ def test_presence_is_written_in_full():
 
 def test_presence_may_be_two_numbers_alone():
     assert write_older_presence(OlderPresence(BOB, 0, 0)) == (
-        b'<presentity uri="bob@example.test"><availability aggregate="0"/>'
+        b'<presentity xmlns="http://schemas.microsoft.com/09/2002/sip/presence"'
+        b' uri="bob@example.test"><availability aggregate="0"/>'
         b'<activity aggregate="0"/></presentity>'
     )
 
 
-def test_presence_is_read_in_any_namespace():
+@pytest.mark.parametrize("namespace", ["", "u:p", "u:[x]/@'"])
+def test_presence_is_read_in_any_namespace(namespace):
     body = (
-        b'<presentity xmlns="u:p" uri="sip:bob@example.test">'
-        b'<availability aggregate="300"/><activity aggregate="400"/></presentity>'
+        f'<presentity xmlns="{namespace}" uri="sip:bob@example.test">'
+        '<availability aggregate="300"/><activity aggregate="400"/></presentity>'
     )
 
-    assert read_older_presence(body) == OlderPresence(BOB, 300, 400)
+    assert read_older_presence(body.encode()) == OlderPresence(BOB, 300, 400)
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"<presence/>", "the root is 'presence', not presentity"),
-        (b"<presentity/>", "presentity: no availability, or no activity"),
+        (b"<presentity/>", "presentity: no uri"),
+        (b'<presentity uri="a"/>', "presentity: no availability"),
         (
-            b"<presentity><availability/><activity/></presentity>",
-            "presentity: no uri",
+            b'<presentity uri="a"><availability aggregate="1"/></presentity>',
+            "presentity: no activity",
         ),
         (
             b'<presentity uri="a"><availability/><activity/></presentity>',
@@ -89,6 +94,7 @@ NUMBERS = st.integers(0, 2**32 - 1)
         st.just(BOB),
         NUMBERS,
         NUMBERS,
+        TEXT,
         TEXT,
         TEXT,
         TEXT,

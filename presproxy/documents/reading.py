@@ -1,5 +1,5 @@
 """
-Elements of Lync's documents that know where they stand.
+Elements of a document that know where they stand.
 
 What is wrong with a document is said with the place: ``publication 3: version is 'x',
 which is no number``.  Elements and attributes that are not asked for are passed over.
@@ -14,8 +14,8 @@ from presproxy.documents.fragments import BLANK
 from presproxy.documents.xml import Limits, Tree, parse_tree
 from presproxy.errors import MalformedDocument
 
-#: As long as a message on a stream may be; elements of others have their namespaces with
-#: them, two each in what SIPE publishes, and there may be 200.
+#: As long as a message on a stream may be, with ten thousand entries of a list; and two
+#: namespaces for each of hundreds of elements of others, as in what SIPE publishes.
 LIMITS = Limits(octets=256 * 1024, elements=20000, namespaces=1024)
 
 #: The largest number in these documents (xs:unsignedInt).
@@ -69,8 +69,7 @@ class Node:
 
         The names are local ones, in the namespace of this element.
         """
-        begin = self.element.tag.rpartition("}")
-        tags = {"".join((*begin[:2], name)): name for name in names}
+        tags = {self._sibling(name): name for name in names}
         counts = dict.fromkeys(names, 0)
         for child in self.element:
             name = tags.get(child.tag, "")
@@ -81,13 +80,32 @@ class Node:
                 raise self.wrong(f"over {most} elements {name}")
             yield Node(child, self.place(f"{name} {counts[name]}"))
 
+    def child(self, name: str) -> Node | None:
+        """Give the one element of this local name in the namespace of this element."""
+        return self.only(self._sibling(name))
+
     def only(self, tag: str) -> Node | None:
         """Give the one element with this tag; there must not be two."""
-        found = self.element.findall(tag)
+        # Not by a path: a namespace of the peer's may be none.
+        found = [each for each in self.element if each.tag == tag]
         name = tag.rpartition("}")[2]
         if len(found) > 1:
             raise self.wrong(f"more than one {name}")
         return Node(found[0], self.place(name)) if found else None
+
+    def child_text(self, name: str, attribute: str) -> str:
+        """Give an attribute of `child`; empty if one or the other is not there."""
+        child = self.child(name)
+        return "" if child is None else child.text(attribute)
+
+    @property
+    def content(self) -> str:
+        """The text within, that of elements included."""
+        return self.bounded("text", "".join(self.element.itertext()).strip(BLANK))
+
+    def _sibling(self, name: str) -> str:
+        namespace, end, _ = self.element.tag.rpartition("}")
+        return f"{namespace}{end}{name}"
 
     def place(self, name: str) -> str:
         """Say where an element within this one stands."""
@@ -129,14 +147,3 @@ def root_of(tree: Tree, name: str, namespace: str) -> Node:
         where = f"{name} of {namespace}" if namespace else name
         raise MalformedDocument(f"the root is {root.tag[:100]!r}, not {where}")
     return Node(root, name)
-
-
-def with_scheme(address: str) -> str:
-    """Give an address as it stands in some of these documents its ``sip:``."""
-    scheme = address.partition(":")[0].lower()
-    return address if scheme in ("sip", "sips", "tel") else f"sip:{address}"
-
-
-def without_scheme(address: str) -> str:
-    """Take the ``sip:`` off an address."""
-    return address[4:] if address[:4].lower() == "sip:" else address

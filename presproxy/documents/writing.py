@@ -1,4 +1,4 @@
-"""Writing elements of Lync's documents: no more than attributes in order."""
+"""Writing elements with their attributes in order, and whatever text in them."""
 
 from __future__ import annotations
 
