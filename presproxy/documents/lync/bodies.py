@@ -27,6 +27,10 @@ _TYPE = f"{{{SCHEMA_INSTANCE}}}type"
 #: Left out, as no document may have one twice.
 _XML_ID = f"{{{XML}}}id"
 
+#: Prefixes that one element may need, with those it is in.  Chosen: the most that was
+#: seen is two, and every new one costs as much as there are.
+_MOST_PREFIXES = 32
+
 #: From a namespace to its prefix.
 Prefixes = Mapping[str, str]
 _OUTSIDE: Prefixes = {XML: "xml"}
@@ -123,6 +127,8 @@ class Bodies:
         known = prefixes.get(namespace)
         if known is not None:
             return known, "", prefixes
+        if len(prefixes) > _MOST_PREFIXES:
+            raise MalformedDocument(f"over {_MOST_PREFIXES} prefixes needed at once")
         taken = set(prefixes.values())
         prefix = self._prefixes.get(namespace, "")
         number = 1

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import attrs
 
 from presproxy.documents.lync.bodies import Bodies
+from presproxy.documents.moments import read_moment, write_moment
 from presproxy.documents.reading import LIMITS, Node, read_root, root_of
 from presproxy.documents.writing import attributes, element
 from presproxy.documents.xml import Limits, parse_tree
@@ -241,7 +241,7 @@ def _category_element(category: Category) -> str:
     name = category.name
     begin = (
         f"<category{attributes(('name', name.category))} "
-        f'instance="{name.instance}" publishTime="{moment(category.published_at)}" '
+        f'instance="{name.instance}" publishTime="{write_moment(category.published_at)}" '
         f'container="{name.container}" version="{category.version}" '
         f'expireType="{category.expire_type}"'
     )
@@ -278,7 +278,7 @@ def categories_within(root: Node, bodies: Bodies) -> Categories:
 
 def _read_category(node: Node, bodies: Bodies) -> Category:
     expire_type = _read_expire_type(node, ExpireType.STATIC)
-    published_at = _read_moment(node, "publishTime")
+    published_at = _published_at(node)
     expires_at = float("inf")
     if expire_type is ExpireType.TIME:
         expires_at = published_at + node.number("expires", 0)
@@ -294,28 +294,12 @@ def _read_category(node: Node, bodies: Bodies) -> Category:
     )
 
 
-# --- moments --------------------------------------------------------------------------
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def moment(seconds: float) -> str:
-    """Write a moment of the wall clock, to the second (xs:dateTime)."""
-    at = _EPOCH + timedelta(seconds=int(seconds))
-    return f"{at.replace(tzinfo=None).isoformat()}Z"
-
-
-def _read_moment(node: Node, name: str) -> float:
-    text = node.text(name)
-    if not text:
-        return 0.0
+def _published_at(node: Node) -> float:
+    text = node.text("publishTime")
     try:
-        at = datetime.fromisoformat(text)
+        return read_moment(text) if text else 0.0
     except ValueError:
-        raise node.wrong(f"{name} is {text[:40]!r}, which is no moment") from None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return (at - _EPOCH).total_seconds()
+        raise node.wrong(f"publishTime is {text[:40]!r}, which is no moment") from None
 
 
 # --- faults ---------------------------------------------------------------------------

@@ -120,6 +120,17 @@ def test_all_bodies_of_a_document_count_together():
         bodies.write(tree.root[1])
 
 
+def test_prefixes_are_bounded():
+    def source(count: int) -> str:
+        declared = "".join(f' xmlns:p{n}="u:{n}"' for n in range(count))
+        needed = "".join(f' p{n}:a=""' for n in range(count))
+        return f"<r{declared}><s{needed}/></r>"
+
+    assert written(source(32)).count("xmlns:") == 32
+    with pytest.raises(MalformedDocument, match="over 32 prefixes needed at once"):
+        written(source(33))
+
+
 def test_a_namespace_that_watchers_could_not_read_is_refused():
     with pytest.raises(MalformedDocument, match="is no URI to name a namespace"):
         written('<r><s xmlns="a b"/></r>')

@@ -14,7 +14,6 @@ from presproxy.documents.lync.categories import (
     ExpireType,
     Publish,
     Stale,
-    moment,
     read_categories,
     read_fault,
     read_publish,
@@ -355,11 +354,6 @@ def test_what_was_written_is_read_the_same(document):
     written = write_categories(document.uri, document.categories, document.cleared)
 
     assert read_categories(written) == document
-
-
-@given(SECONDS, st.floats(0, 0.999))
-def test_a_moment_is_written_to_the_second(seconds, fraction):
-    assert moment(abs(seconds) + fraction) == moment(abs(seconds))
 
 
 PUBLICATIONS = st.builds(
