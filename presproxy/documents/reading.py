@@ -21,7 +21,7 @@ LIMITS = Limits(octets=256 * 1024, elements=20000, namespaces=1024)
 #: The largest number in these documents (xs:unsignedInt).
 LARGEST_NUMBER = 2**32 - 1
 #: Letters in an attribute or a field; chosen, as addresses of 255 letters are long.
-_LONGEST = 1024
+MOST_LETTERS = 1024
 
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -129,8 +129,8 @@ class Node:
 
     def bounded(self, name: str, text: str) -> str:
         """Give a text that is not too long."""
-        if len(text) > _LONGEST:
-            raise self.wrong(f"{name} has over {_LONGEST} letters")
+        if len(text) > MOST_LETTERS:
+            raise self.wrong(f"{name} has over {MOST_LETTERS} letters")
         return text
 
 

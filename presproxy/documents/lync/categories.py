@@ -306,7 +306,11 @@ def _published_at(node: Node) -> float:
 
 
 def write_fault(stale: Iterable[Stale] = (), code: str = WRONG_DELTA) -> bytes:
-    """Write why a request was refused, and which of its parts were ([MS-PRES] 2.2.2.4)."""
+    """
+    Write why a request was refused, and which of its parts were.
+
+    With another code SIPE looks no further.
+    """
     operations = [
         element(
             "operation",

@@ -18,9 +18,9 @@ NAMESPACE = "http://schemas.microsoft.com/2006/09/sip/containers"
 MANAGEMENT = "http://schemas.microsoft.com/2006/09/sip/container-management"
 
 #: In one document; chosen, as clients know of six.
-_MOST_CONTAINERS = 100
+MOST_CONTAINERS = 100
 #: In one container; chosen.
-_MOST_MEMBERS = 5000
+MOST_MEMBERS = 5000
 
 #: What everybody sees who is in no other container; the owner's own, and what goes into
 #: the aggregates of 100, 200 and 400, and of 300.
@@ -78,14 +78,14 @@ def read_container_members(
     """Read how containers are to be changed; raises `MalformedDocument`."""
     root = read_root(data, "setContainerMembers", MANAGEMENT, limits)
     return tuple(
-        _read_change(each) for each in root.each("container", most=_MOST_CONTAINERS)
+        _read_change(each) for each in root.each("container", most=MOST_CONTAINERS)
     )
 
 
 def _read_change(node: Node) -> ContainerChange:
     added: list[Member] = []
     removed: list[Member] = []
-    for each in node.each("member", most=_MOST_MEMBERS):
+    for each in node.each("member", most=MOST_MEMBERS):
         action = each.needed("action")
         if action not in ("add", "remove"):
             raise each.wrong(f"action is {action[:40]!r}, not add or remove")
@@ -167,7 +167,7 @@ def containers_within(root: Node) -> tuple[Container, ...]:
         Container(
             each.number("id"),
             each.number("version", 0),
-            frozenset(read_member(m) for m in each.each("member", most=_MOST_MEMBERS)),
+            frozenset(read_member(m) for m in each.each("member", most=MOST_MEMBERS)),
         )
-        for each in root.each("container", most=_MOST_CONTAINERS)
+        for each in root.each("container", most=MOST_CONTAINERS)
     )

@@ -323,6 +323,7 @@ _READERS: Mapping[str, Callable[[_Fields, _Fields], Call]] = MappingProxyType(
         "setACE": _set_ace,
     }
 )
+METHOD_NAMES = tuple(_READERS)
 
 
 # --- answers --------------------------------------------------------------------------
