@@ -11,6 +11,7 @@ from presproxy.documents.lync.batch import (
     BatchAction,
     BatchResource,
     TooMany,
+    read_adhoc_list,
     read_batch,
     write_batch,
 )
@@ -126,6 +127,50 @@ def test_ten_thousand_resources_are_too_many_and_nothing_else():
     with pytest.raises(TooMany, match="over 100 resources"):
         read(action(f"<adhocList>{resources(10_000)}</adhocList>"))
 
+
+# --- Lists of 2005
+
+
+@pytest.mark.parametrize(
+    ("root", "within"),
+    [("", ""), (' xmlns="urn:ietf:params:xml:ns:adrl"', ' xmlns=""')],
+    ids=["without namespaces", "as SIPE writes it"],
+)
+def test_a_list_of_2005_is_a_batch_that_subscribes(root, within):
+    body = (
+        f'<adhoclist{root} uri="{ALICE}" name="{ALICE}"><create{within}>'
+        '<resource uri="sip:bob@example.test"/></create></adhoclist>'
+    ).encode()
+
+    assert read_adhoc_list(body, 1) == Batch(
+        ALICE, (BatchAction(True, "", (BatchResource("sip:bob@example.test"),)),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<x/>", "the root is 'x', not adhoclist"),
+        (b"<adhoclist/>", "adhoclist: 0 elements create instead of one"),
+        (b"<adhoclist><create/></adhoclist>", "adhoclist: no uri"),
+        (
+            b"<adhoclist><create><resource/></create></adhoclist>",
+            "resource 1: no uri",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_list_of_2005_is_said(why, data, reason):
+    assert why(read_adhoc_list, data, 1) == reason
+
+
+def test_a_list_of_2005_may_be_too_long():
+    body = f'<adhoclist uri="a"><create>{resources(3)}</create></adhoclist>'.encode()
+
+    with pytest.raises(TooMany, match="over 2 resources"):
+        read_adhoc_list(body, 2)
+
+
+# --- There and back
 
 URIS = st.text("abc:@.\u00e4<&>\"'", min_size=1, max_size=8)
 ACTIONS = st.builds(

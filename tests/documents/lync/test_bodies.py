@@ -207,14 +207,3 @@ def test_every_reader_reads_what_was_said(source):
 
     assert infoset(parse(body)) == infoset(tree.root[0])
     assert infoset(etree.fromstring(body)) == infoset(tree.root[0])
-
-
-@given(elements())
-def test_what_is_written_is_written_the_same_again(source):
-    document = f'<root xmlns:p="u:a" xmlns:q="u:b" xmlns:ns1="u:c">{source}</root>'
-    try:
-        once = written(document, 100000)
-    except MalformedDocument:
-        reject()
-
-    assert written(f"<other>{once}</other>", 100000) == once
