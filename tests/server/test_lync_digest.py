@@ -20,6 +20,7 @@ from presproxy.testing.lynclogin import with_field
 from presproxy.testing.wire import Message
 
 ALICE = "sip:alice@example.test"
+INSTANCE = "085e0bd8-031c-5a0d-8d9a-f149aae6954a"
 
 
 @attrs.define(eq=False)
@@ -39,6 +40,9 @@ class Client:
             {
                 "Via": f"SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK{self.count}",
                 "CSeq": f"{self.count} {method}",
+                "From": f"<{ALICE}>;tag=f{self.count};epid=b34afb",
+                "Contact": "<sip:192.0.2.1:5060;transport=tcp>;"
+                f'+sip.instance="<urn:uuid:{INSTANCE}>"',
                 "User-Agent": self.agent,
                 "Supported": self.supported,
                 **(fields or {}),

@@ -18,6 +18,9 @@ _NAMES = {"401": "Authorization", "407": "Proxy-Authorization"}
 _CHALLENGES = {"401": "www-authenticate", "407": "proxy-authenticate"}
 
 
+INSTANCE = "085e0bd8-031c-5a0d-8d9a-f149aae6954a"
+
+
 @attrs.define(eq=False)
 class Client:
     """A Lync client on a connection of its own."""
@@ -36,6 +39,9 @@ class Client:
             {
                 "Via": f"SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK{self.count}",
                 "CSeq": f"{self.count} {method}",
+                "From": f"<sip:{self.user}@example.test>;tag=f{self.count};epid=b34afb",
+                "Contact": "<sip:192.0.2.1:5060;transport=tcp>;"
+                f'+sip.instance="<urn:uuid:{INSTANCE}>"',
                 "User-Agent": "Purple/2.14.12 Sipe/1.25.0 (linux-x86_64)",
                 "Supported": "gruu-10, msrtc-event-categories",
                 **(fields or {}),
