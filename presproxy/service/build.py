@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
 from presproxy.config import Plan
 from presproxy.events.agent import PresenceAgent
+from presproxy.events.categories import PRESENCE, ROAMING_SELF
 from presproxy.events.compositor import Compositor
 from presproxy.events.contacts import ContactLists
 from presproxy.events.containers import Containers as ContainerTable
@@ -130,7 +132,7 @@ def build(
     )
     compositor = Compositor(
         resources,
-        agent.changed,
+        partial(_published, agent),
         lambda: EntityTag(tokens.entity_tag()),
         tokens.tag,
         limits.publications_of_one,
@@ -286,6 +288,15 @@ class _Guards:
     def each(self, kind: Kind, plugins: Sequence[Named[Any]]) -> list[Guard[Any]]:
         """Guard some plugins, in their order."""
         return [self.of(kind, named.name, named.plugin) for named in plugins]
+
+
+def _published(
+    agent: PresenceAgent, presentity: AddressOfRecord, package: str, changed_at: float
+) -> None:
+    """Publications changed: watchers are told, and what they make of somebody, too."""
+    agent.changed(presentity, package, changed_at)
+    if package == PRESENCE:
+        agent.changed(presentity, ROAMING_SELF, changed_at)
 
 
 def _notifiers(plan: Plan, now: Callable[[], float]) -> dict[str, INotifier]:

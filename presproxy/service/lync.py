@@ -20,6 +20,7 @@ from presproxy.server.lync.endings import Endings
 from presproxy.server.lync.publish import CategoryPublishing
 from presproxy.server.lync.service import Handler
 from presproxy.server.lync.signin import SigningIn
+from presproxy.service.shown import Shown
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
 
@@ -37,11 +38,12 @@ class Lync:
     endings: Endings
     leftovers: Leftovers
     signing_in: SigningIn
+    shown: Shown
     services: dict[str, Handler] = attrs.field(factory=dict)
 
     def account(self, user: AddressOfRecord) -> Account:
         """Give what a user keeps here of himself."""
-        return Account(categories=self.categories.of(user))
+        return Account(categories=self.shown.of(user))
 
     def sweep(self, now: float, ticks: float) -> bool:
         """End some of what is over, and say whether there is more."""
@@ -111,13 +113,15 @@ def build_lync(
         configuration.lync.grace,
     )
     endpoints.when_ended.append(endings.ended)
-    lync = Lync(endpoints, categories, endings, leftovers, SigningIn(endpoints, now))
+    shown = Shown(agent.resources, categories)
+    signing_in = SigningIn(endpoints, now)
+    lync = Lync(endpoints, categories, endings, leftovers, signing_in, shown)
     publishing = CategoryPublishing(
         domains,
         categories,
         endpoints,
         journal,
-        lambda user: lync.account(user).categories,
+        shown.of,
         now,
     )
     lync.services[publishing.content_type] = publishing.serve

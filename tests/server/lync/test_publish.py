@@ -20,7 +20,12 @@ def told(answer):
     assert (answer.status, answer.get("content-type")) == (200, ROAMING)
     roaming = read_roaming(answer.body)
     return (
-        {each.name: each.version for each in roaming.categories},
+        {
+            each.name: each.version
+            for each in roaming.categories
+            # What the server makes of all states has versions of its own.
+            if (each.name.category, each.name.instance) != ("state", 1)
+        },
         tuple(roaming.cleared),
     )
 
@@ -32,18 +37,43 @@ def stale(answer):
     return answer.text.partition("<details>")[2].partition("</details>")[0]
 
 
-MACHINE, SHARED = CategoryName("state", 988436328, 2), CategoryName("state", 1, 2)
+MACHINE, SHARED = (
+    CategoryName("state", 988436328, 2),
+    CategoryName("state", 536870912, 2),
+)
 NOTE = CategoryName("note", 0, 200)
 
 
 def test_all_of_a_category_that_is_touched_is_told(desk, alice):
     assert told(alice.publish(state(), note("Here"))) == ({MACHINE: 1, NOTE: 1}, ())
 
-    answer = alice.publish(state(instance=1, expire_type="static"))
+    answer = alice.publish(state(instance=536870912, expire_type="static"))
 
     assert told(answer) == ({MACHINE: 1, SHARED: 1}, ())
     assert len(desk.kept("category")) == 3
     assert desk.defects == 0
+
+
+def test_the_state_that_the_server_makes_of_all_is_told_with_them(alice):
+    answer = alice.publish(state(6500, instance=536870912, kind="userState"), state())
+
+    made = {
+        each.name.container: each.body
+        for each in read_roaming(answer.body).categories
+        if each.name.instance == 1
+    }
+    assert b'xsi:type="aggregateState"' in made[2]
+    assert b"<availability>6500</availability>" in made[2]
+    assert {2, 3, 100, 200, 300, 400} == {*made}
+
+
+def test_nobody_is_told_to_be_offline_whose_endpoints_say_nothing(alice):
+    answer = alice.publish(
+        state(6500, instance=536870912, kind="userState", expire_type="static")
+    )
+
+    (category,) = read_roaming(answer.body).categories
+    assert category.name == SHARED
 
 
 def test_a_category_of_which_nothing_is_left_is_told_as_cleared(alice):
@@ -59,7 +89,7 @@ def test_a_category_of_which_nothing_is_left_is_told_as_cleared(alice):
 def test_what_is_published_goes_back_as_it_came(alice):
     answer = alice.publish(state(6500))
 
-    (category,) = read_roaming(answer.body).categories
+    category, *_ = read_roaming(answer.body).categories
     assert b'xsi:type="machineState"' in category.body
     assert b"<availability>6500</availability>" in category.body
 
@@ -210,7 +240,7 @@ def left(desk):
 
 
 def test_what_an_endpoint_published_ends_with_it(desk, alice, left):
-    alice.publish(state(), state(instance=1, expire_type="user"), note("Here"))
+    alice.publish(state(), state(instance=536870912, expire_type="user"), note("Here"))
 
     alice.register({"Expires": "0"})
 
@@ -223,7 +253,7 @@ def test_what_a_user_published_ends_with_his_last_endpoint(client, alice, left):
         epid="e2", instance=OTHER, flow=RecordingStream(("192.0.2.1", 40001))
     )
     other.register()
-    alice.publish(state(), state(instance=1, expire_type="user"))
+    alice.publish(state(), state(instance=536870912, expire_type="user"))
 
     alice.flow.close()
     assert left() == {SHARED}
@@ -276,7 +306,7 @@ def restarted(desk, alice):
 
 
 def test_who_does_not_come_back_leaves_nothing(desk, alice, left, restarted):
-    alice.publish(state(), state(instance=1, expire_type="user"), note("Here"))
+    alice.publish(state(), state(instance=536870912, expire_type="user"), note("Here"))
     restarted()
 
     desk.sleep(119)
@@ -288,7 +318,7 @@ def test_who_does_not_come_back_leaves_nothing(desk, alice, left, restarted):
 
 
 def test_who_comes_back_has_what_he_had(desk, client, alice, left, restarted):
-    alice.publish(state(), state(instance=1, expire_type="user"))
+    alice.publish(state(), state(instance=536870912, expire_type="user"))
     restarted()
     other = client(flow=RecordingStream(("192.0.2.1", 40001)))
 
@@ -299,7 +329,7 @@ def test_who_comes_back_has_what_he_had(desk, client, alice, left, restarted):
 
 
 def test_of_several_endpoints_one_comes_back(desk, client, alice, left, restarted):
-    alice.publish(state(), state(instance=1, expire_type="user"))
+    alice.publish(state(), state(instance=536870912, expire_type="user"))
     restarted()
     client(epid="e2", instance=OTHER).register()
 
