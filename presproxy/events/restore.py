@@ -18,6 +18,7 @@ from presproxy.events.categories import PRESENCE, Categories
 from presproxy.events.category_records import CATEGORY
 from presproxy.events.compositor import Compositor
 from presproxy.events.locations import REGISTRATION, Locations
+from presproxy.events.subscribers import SUBSCRIBER, Subscribers
 from presproxy.events.winfo import SUFFIX
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IRouteKeeper
@@ -53,6 +54,7 @@ class Restorer:
     agent: PresenceAgent
     locations: Locations
     categories: Categories
+    subscribers: Subscribers
     keepers: Mapping[str, IRouteKeeper]
     now: float
     restored: int = 0
@@ -69,6 +71,7 @@ class Restorer:
             PUBLICATION: self._publication,
             REGISTRATION: self._registration,
             CATEGORY: self._category,
+            SUBSCRIBER: self.subscribers.restore,
             SUBSCRIPTION: self._subscription,
         }
 

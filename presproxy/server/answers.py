@@ -19,6 +19,8 @@ from presproxy.errors import (
     SubscriptionEnded,
 )
 from presproxy.events.categories import WrongVersion
+from presproxy.events.contact_edits import FixedGroup, UnknownGroup
+from presproxy.events.containers import StaleContainers
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
 from presproxy.server.answer import RETRY_AFTER, Answer
@@ -70,6 +72,9 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     NoRoom: lambda error: Answer(503, RETRY_AFTER),
     AccessDenied: lambda error: Answer(403),
     WrongVersion: _stale,
+    FixedGroup: lambda error: _because(403, error),
+    UnknownGroup: lambda error: _because(404, error),
+    StaleContainers: lambda error: _because(409, error),
     SubscriptionEnded: lambda error: Answer(481),
     CSeqTooLow: lambda error: _because(500, error),
     OutOfOrder: lambda error: _because(500, error),

@@ -14,8 +14,6 @@ from presproxy.config import Plan
 from presproxy.events.agent import PresenceAgent
 from presproxy.events.categories import PRESENCE, ROAMING_SELF
 from presproxy.events.compositor import Compositor
-from presproxy.events.contacts import ContactLists
-from presproxy.events.containers import Containers as ContainerTable
 from presproxy.events.fanout import FanOut
 from presproxy.events.locations import Locations
 from presproxy.events.resource import Resources
@@ -31,8 +29,6 @@ from presproxy.notify.connected import CONNECTED, ConnectedNotifier
 from presproxy.notify.sip import SipNotifier
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
-from presproxy.server.contacts import Contacts
-from presproxy.server.containers import Containers
 from presproxy.server.core import Core, Step
 from presproxy.server.decide import Decider
 from presproxy.server.dialogs import Dialogs
@@ -53,11 +49,11 @@ from presproxy.server.room import Room
 from presproxy.server.simple import NotifyStep, OptionsStep
 from presproxy.server.subscribe import SubscribeStep
 from presproxy.service.background import breath, run
+from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
-from presproxy.sip.uri import AddressOfRecord
 from presproxy.trace import Tap
 from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
@@ -70,11 +66,6 @@ METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "SERVICE", "OPTIONS")
 
 #: Option tags of Require that are understood (RFC 3327).
 EXTENSIONS = ("path",)
-
-#: The packages which tell a user's own clients of his contact list, and of his
-#: containers.
-OWN_CONTACTS = ("vnd-microsoft-roaming-contacts", "vnd-microsoft-roaming-acl")
-OWN_SELF = ("vnd-microsoft-roaming-self",)
 
 #: Seconds granted to a registration that names none, and at the most.
 _REGISTERED, _REGISTERED_AT_MOST = 3600, 86400
@@ -146,28 +137,24 @@ def build(
         run,
         lambda: breath(reactor),
     )
-    contacts = Contacts(
-        ContactLists(decider.decide_again, _own_changed(agent, OWN_CONTACTS)),
-        plan.storage.plugin,
-        journal,
-    )
-    containers = Containers(
-        ContainerTable(
-            frozenset(configuration.domains),
-            decider.decide_again,
-            _own_changed(agent, OWN_SELF),
-        ),
-        plan.storage.plugin,
-        journal,
-    )
     _measure(metrics, agent, compositor, locations, resources)
 
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
     packages = EventPackages(plan.packages, configuration.min_expires)
+    lists = build_lists(plan.storage.plugin, agent, decider, journal, domains, run)
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     lync = build_lync(
-        configuration, agent, locations, journal, domains, tokens, run, now, ticks
+        configuration,
+        agent,
+        locations,
+        journal,
+        domains,
+        lists,
+        tokens,
+        run,
+        now,
+        ticks,
     )
     lync.measure(metrics)
     steps: dict[str, Step] = {
@@ -246,8 +233,8 @@ def build(
         domains.names,
         metrics,
         plan.storage.plugin,
-        contacts,
-        containers,
+        lists.contacts,
+        lists.containers,
         agent,
         decider,
         keeper,
@@ -306,18 +293,6 @@ def _notifiers(plan: Plan, now: Callable[[], float]) -> dict[str, INotifier]:
         if isinstance(notifier, SipNotifier):
             notifiers[CONNECTED] = ConnectedNotifier(notifier, now)
     return notifiers
-
-
-def _own_changed(
-    agent: PresenceAgent, packages: Sequence[str]
-) -> Callable[[AddressOfRecord], None]:
-    """Give what tells a user's own clients that something of his is another now."""
-
-    def changed(user: AddressOfRecord) -> None:
-        for package in packages:
-            agent.changed(user, package, agent.ticks())
-
-    return changed
 
 
 def _gone(

@@ -20,6 +20,7 @@ from presproxy.server.lync.endings import Endings
 from presproxy.server.lync.publish import CategoryPublishing
 from presproxy.server.lync.service import Handler
 from presproxy.server.lync.signin import SigningIn
+from presproxy.service.lists import Lists
 from presproxy.service.shown import Shown
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
@@ -39,11 +40,12 @@ class Lync:
     leftovers: Leftovers
     signing_in: SigningIn
     shown: Shown
+    lists: Lists
     services: dict[str, Handler] = attrs.field(factory=dict)
 
     def account(self, user: AddressOfRecord) -> Account:
         """Give what a user keeps here of himself."""
-        return Account(categories=self.shown.of(user))
+        return attrs.evolve(self.lists.account(user), categories=self.shown.of(user))
 
     def sweep(self, now: float, ticks: float) -> bool:
         """End some of what is over, and say whether there is more."""
@@ -84,6 +86,7 @@ def build_lync(
     locations: Locations,
     journal: Journal,
     domains: Domains,
+    lists: Lists,
     tokens: Tokens,
     run: Callable[[Awaitable[None]], None],
     now: Callable[[], float],
@@ -114,8 +117,16 @@ def build_lync(
     )
     endpoints.when_ended.append(endings.ended)
     shown = Shown(agent.resources, categories)
-    signing_in = SigningIn(endpoints, now)
-    lync = Lync(endpoints, categories, endings, leftovers, signing_in, shown)
+    lync = Lync(
+        endpoints,
+        categories,
+        endings,
+        leftovers,
+        SigningIn(endpoints, now),
+        shown,
+        lists,
+        {**lists.services},
+    )
     publishing = CategoryPublishing(
         domains,
         categories,

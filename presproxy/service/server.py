@@ -126,8 +126,7 @@ class PresenceServer:
         await self._open_http()
         await self._start_plugin("storage", plan.storage)
         restorer = await self._restore()
-        await self.house.contacts.open()
-        await self.house.containers.open()
+        await self.lync.lists.open()
         self.loaded()
         for kind, used in (
             ("acl", plan.acl),
@@ -209,6 +208,7 @@ class PresenceServer:
             agent=self.agent,
             locations=self.locations,
             categories=self.lync.categories,
+            subscribers=self.lync.lists.subscribers.table,
             keepers=route_keepers(self.plan),
             now=self.house.now(),
         )

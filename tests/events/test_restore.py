@@ -7,6 +7,7 @@ from twisted.logger import globalLogPublisher
 
 from presproxy.events.locations import Binding, Locations
 from presproxy.events.restore import Restorer
+from presproxy.events.subscribers import Subscribers
 from presproxy.model.decision import Handling
 from presproxy.model.payload import (
     PUBLICATION,
@@ -41,6 +42,7 @@ def restorer(agency):
         agent=agency.agent,
         locations=Locations(),
         categories=agency.categories,
+        subscribers=Subscribers(lambda user: None),
         keepers={"sip": Keeper()},
         now=agency.now(),
     )

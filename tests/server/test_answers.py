@@ -8,6 +8,7 @@ import pkgutil
 import pytest
 
 import presproxy
+from presproxy.documents.lync.categories import Stale
 from presproxy.errors import (
     AccessDenied,
     AuthenticationContinues,
@@ -25,6 +26,8 @@ from presproxy.errors import (
     StorageUnavailable,
     SubscriptionEnded,
 )
+from presproxy.events.contact_edits import FixedGroup, UnknownGroup
+from presproxy.events.containers import StaleContainers
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
 from presproxy.server.answers import answer_to, row_of
@@ -86,6 +89,14 @@ def test_every_error_a_step_may_raise_has_a_row():
         ),
         (NoRoom("subscriptions", 3), 503, {"Retry-After": "30"}, None),
         (AccessDenied("whoever"), 403, {}, None),
+        (UnknownGroup(7), 404, {}, "no group has the number 7"),
+        (FixedGroup("it stays"), 403, {}, "it stays"),
+        (
+            StaleContainers([Stale(1, 2, 3)]),
+            409,
+            {},
+            "change 1 was made on version 2, and 3 is current",
+        ),
         (SubscriptionEnded("x"), 481, {}, None),
         (CSeqTooLow(1, 2), 500, {}, "CSeq 1 comes after 2"),
         (OutOfOrder("older"), 500, {}, "older"),

@@ -10,6 +10,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from presproxy.events.locations import Locations
 from presproxy.events.restore import Restorer
+from presproxy.events.subscribers import Subscribers
 from presproxy.model.payload import PUBLICATION, write_publication
 from presproxy.model.record import Put
 from presproxy.service.restoring import Restoring
@@ -63,6 +64,7 @@ def restore(agency):
             agent=agency.agent,
             locations=Locations(),
             categories=agency.categories,
+            subscribers=Subscribers(lambda user: None),
             keepers={},
             now=agency.now(),
         )

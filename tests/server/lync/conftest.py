@@ -4,6 +4,8 @@ import attrs
 import pytest
 from zope.interface import implementer
 
+from presproxy.acl.contacts import ContactsACL
+from presproxy.acl.containers import ContainersACL
 from presproxy.documents.lync.containers import Container
 from presproxy.interfaces import (
     Account,
@@ -14,7 +16,11 @@ from presproxy.interfaces import (
 )
 from presproxy.model.notice import Body
 from presproxy.packages.presence import PresencePackage
+from presproxy.packages.provisioning import ProvisioningPackage, ProvisioningV2Package
+from presproxy.packages.roaming_acl import RoamingAclPackage
+from presproxy.packages.roaming_contacts import RoamingContactsPackage
 from presproxy.packages.winfo import WinfoPackage
+from presproxy.packages.wpending import WpendingPackage
 from presproxy.testing.desk import Desk
 from presproxy.testing.flows import RecordingStream
 from presproxy.testing.lync import LyncClient
@@ -122,3 +128,36 @@ def alice(client):
     made = client()
     assert made.register().status == 200
     return made
+
+
+@pytest.fixture
+def lync_desk():
+    """A server with all that Lync's users keep in lists, and the ACLs that obey them."""
+    return Desk(
+        acl=[ContainersACL(), ContactsACL()],
+        packages=(
+            PresencePackage(),
+            WinfoPackage(),
+            RoamingContactsPackage(),
+            RoamingAclPackage(),
+            WpendingPackage(),
+            ProvisioningPackage(),
+            ProvisioningV2Package(),
+        ),
+    )
+
+
+@pytest.fixture
+def serve(lync_desk):
+    """Send a SERVICE of Alice's to herself, or of somebody else's."""
+
+    def served(content_type, body, *, user="alice", uri="sip:alice@example.test"):
+        return lync_desk.ask(
+            "SERVICE",
+            {"Content-Type": content_type},
+            body.decode() if isinstance(body, bytes) else body,
+            uri=uri,
+            user=user,
+        )
+
+    return served
