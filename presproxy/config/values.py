@@ -84,6 +84,18 @@ class Limits:
         default=1_000,
         validator=_few,
     )
+    watchers_of_one: int = option(
+        "The most watchers of one user's presence that Lync clients may add to; beyond it "
+        "they are shown him once, and may ask again.",
+        default=10_000,
+        validator=_many,
+    )
+    batch: int = option(
+        "The most contacts in one batched subscription of a Lync client; one of more is "
+        "answered 413.",
+        default=1_000,
+        validator=_few,
+    )
     subscriptions: int = option(
         "The most subscriptions in all, at some 2 kB of memory each.",
         default=1_000_000,

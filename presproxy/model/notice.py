@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import attrs
@@ -52,6 +53,25 @@ class DeltaBody(Body):
     delta: bytes = attrs.field(default=b"", eq=False, repr=False)
 
 
+class LateBody(ABC):
+    """
+    A body for one watcher alone, which is written when it goes.
+
+    ``content_type`` and ``fields``, whole header lines, are those of what was written
+    last.
+    """
+
+    content_type: str = ""
+    fields: bytes = b""
+
+    @abstractmethod
+    def numbered(self, version: int) -> bytes:
+        """Write all that the watcher was not told yet; it may be empty."""
+
+
+#: What a notifier can send.
+AnyBody = Body | NumberedBody | LateBody
+
 #: No body at all, for when there is nothing to show but the subscription's state.
 EMPTY = Body("", b"")
 
@@ -67,5 +87,5 @@ class Notice:
     """
 
     subscriptions: Sequence[Subscription]
-    body: Body | NumberedBody
+    body: AnyBody
     changed_at: float = 0.0

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import attrs
 
-from presproxy.model.notice import Body, NumberedBody
+from presproxy.model.notice import AnyBody
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import SipURI, parse_uri
@@ -61,10 +61,10 @@ class SipRoute:
     #: Whether a NOTIFY waits for its answer, or for what it needs to go at all.
     is_busy: bool = False
     #: The latest body, if it could not go yet, and when its change was asked for.
-    waiting: Body | NumberedBody | None = None
+    waiting: AnyBody | None = None
     waiting_since: float = 0.0
     #: The body that went last, None if it did not arrive.
-    told: Body | NumberedBody | None = None
+    told: AnyBody | None = None
     #: Whether the next numbers are being reserved.
     is_reserving: bool = False
     #: How many NOTIFYs in a row nobody answered.
@@ -106,7 +106,7 @@ class SipRoute:
         """Whether something can be sent now."""
         return self.flow is not None and self.flow.is_open
 
-    def wait(self, body: Body | NumberedBody, changed_at: float) -> None:
+    def wait(self, body: AnyBody, changed_at: float) -> None:
         """Let a body wait; it takes the place of one that waited before."""
         self.waiting = body
         if not self.waiting_since:
@@ -118,7 +118,7 @@ class SipRoute:
             self.waiting = self.told
         self.told = None
 
-    def ride(self) -> Body | NumberedBody | None:
+    def ride(self) -> AnyBody | None:
         """
         Take what waits: it goes in the answer to a SUBSCRIBE, and uses up a CSeq.
 

@@ -27,7 +27,7 @@ from presproxy.errors import FlowClosed, LimitReached, PresproxyError
 from presproxy.extend.maker import option
 from presproxy.interfaces import IHouse, INotifier, IRouteKeeper
 from presproxy.metrics import Counter, Histogram
-from presproxy.model.notice import Body, Notice, NumberedBody
+from presproxy.model.notice import AnyBody, Notice
 from presproxy.model.subscription import Reason, Subscription
 from presproxy.notify.route import BENOTIFY, SipRoute, read_route
 from presproxy.notify.writing import Sheet, retry_after
@@ -203,9 +203,7 @@ class SipNotifier:
         route.wait_again()
         self._send_waiting(subscription, now)
 
-    def _wait(
-        self, route: SipRoute, body: Body | NumberedBody, changed_at: float
-    ) -> None:
+    def _wait(self, route: SipRoute, body: AnyBody, changed_at: float) -> None:
         if route.waiting is not None and route.waiting is not body:
             self._replaced.value += 1
         route.wait(body, changed_at)

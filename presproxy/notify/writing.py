@@ -6,7 +6,7 @@ import re
 
 import attrs
 
-from presproxy.model.notice import Body, DeltaBody, NumberedBody
+from presproxy.model.notice import AnyBody, Body, DeltaBody, LateBody
 from presproxy.model.subscription import Reason, State, Subscription
 from presproxy.notify.route import NOTIFY, SipRoute
 from presproxy.sip.message import MalformedMessage, parse_message
@@ -26,7 +26,7 @@ class Sheet:
     clock.
     """
 
-    body: Body | NumberedBody
+    body: AnyBody
     changed_at: float
     now: float
     wall: float
@@ -62,7 +62,9 @@ class Sheet:
         body = self.body
         if isinstance(body, DeltaBody) and _knows_base(route, body):
             return _written(body, body.delta)
-        return _written(body, body.numbered(cseq - route.first_cseq))
+        data = body.numbered(cseq - route.first_cseq)
+        written = _written(body, data)
+        return body.fields + written if isinstance(body, LateBody) else written
 
 
 def _knows_base(route: SipRoute, body: DeltaBody) -> bool:
@@ -77,7 +79,7 @@ def _knows_base(route: SipRoute, body: DeltaBody) -> bool:
     return route.method == NOTIFY or (flow is not None and flow.reliable)
 
 
-def _written(body: Body | NumberedBody, data: bytes) -> bytes:
+def _written(body: AnyBody, data: bytes) -> bytes:
     """Write the fields about a body, and the body."""
     if not data:
         return b"Content-Length: 0\r\n\r\n"

@@ -28,10 +28,13 @@ class Dialogs:
 
     agent: PresenceAgent
     now: Callable[[], float]
+    #: Gives the subscriptions of lists.
+    lists: Callable[[str], Subscription | None] = lambda key: None
 
     def find(self, request: Request) -> Usage:
         """Give what a request is within, or refuse with 481."""
-        subscription = self.agent.subscription(request.to.tag or "")
+        tag = request.to.tag or ""
+        subscription = self.agent.subscription(tag) or self.lists(tag)
         route = None if subscription is None else subscription.route
         if (
             subscription is None

@@ -13,11 +13,13 @@ from presproxy.interfaces import IHouse, IStorage
 from presproxy.metrics import Metrics
 from presproxy.model.identity import Identity
 from presproxy.model.subscription import Happening, Reason, Subscription
+from presproxy.notify.lists import LIST
 from presproxy.server.contacts import Contacts
 from presproxy.server.containers import Containers
 from presproxy.server.decide import Decider, obey
 from presproxy.server.events import EventPackages
 from presproxy.server.keeping import Keeper
+from presproxy.server.lync.lists import Lists
 from presproxy.server.room import Room
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
@@ -46,6 +48,7 @@ class House:
     room: Room
     tokens: Tokens
     clock: Callable[[], float]
+    lists: Lists
 
     def now(self) -> float:
         """See `IHouse`."""
@@ -57,7 +60,9 @@ class House:
 
     def ended(self, subscription: Subscription, reason: Reason) -> None:
         """See `IHouse`."""
-        if subscription.is_alive:
+        if subscription.notifier == LIST:
+            self.lists.lost(subscription, reason)
+        elif subscription.is_alive:
             subscription.reason = reason
             self.agent.end(subscription, Happening.UNREACHABLE)
 

@@ -13,7 +13,9 @@ from presproxy.events.agent import PresenceAgent
 from presproxy.interfaces import Feed, IEventPackage
 from presproxy.model.subscription import Happening, Subscription
 from presproxy.notify.connected import CONNECTED
+from presproxy.notify.lists import LIST
 from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
+from presproxy.server.accept import accepted_type
 from presproxy.server.answer import Answer, Fields, Refusal, for_now
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
@@ -21,17 +23,14 @@ from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.keeping import Keeper
+from presproxy.server.lync.batches import Batches, is_batch
 from presproxy.server.lync.piggyback import Piggyback, connected_route, wants
 from presproxy.server.room import Room
-from presproxy.sip.fields import choose_media_type
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.transaction.dialog import contact_of
 
 SIP = "sip"
-
-#: What Lync clients want of presence, now and in 2005.
-LYNC_TYPES = ("application/msrtc-event-categories+xml", "text/xml+msrtc.pidf")
 
 #: How often a subscription is kept anew because rules changed while it was being kept.
 _TRIES = 5
@@ -52,11 +51,17 @@ class SubscribeStep:
     tokens: Tokens
     now: Callable[[], float]
     piggyback: Piggyback
+    batches: Batches
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer one SUBSCRIBE."""
-        if exchange.usage is not None:
-            return await self._again(exchange, exchange.usage)
+        usage = exchange.usage
+        if usage is not None:
+            if usage.subscription.notifier == LIST:
+                return await self.batches.again(exchange, usage)
+            return await self._again(exchange, usage)
+        if exchange.request.body and is_batch(exchange.request):
+            return await self.batches.first(exchange)
         return await self._first(exchange)
 
     # -- Outside a dialog ------------------------------------------------------------
@@ -66,7 +71,7 @@ class SubscribeStep:
         package = self.packages.subscribable(exchange)
         if package.feeds is Feed.ACCOUNT and exchange.sender.aor != presentity:
             raise AccessDenied(f"{exchange.sender.aor} is not {presentity}")
-        content_type = _content_type(exchange, package)
+        content_type = accepted_type(exchange.request, package)
         expires = self.packages.grant(package.name, exchange.request.expires)
         subscription = self._make(exchange, package, presentity, content_type, expires)
         if expires:
@@ -201,22 +206,3 @@ class SubscribeStep:
         return Answer(
             200, fields, to_tag=subscription.key, then=partial(then, subscription)
         )
-
-
-def _content_type(exchange: Exchange, package: IEventPackage) -> str:
-    """
-    Choose what the watcher accepts, the package's first choice if he is silent.
-
-    Lync clients list all they can read, and mean their own kind when it is among it.
-    """
-    request = exchange.request
-    if request.get("accept") is None:
-        return package.produces[0]
-    accepted = request.values("accept")
-    for own in LYNC_TYPES:
-        if own in accepted and own in package.produces:
-            return own
-    chosen = choose_media_type(accepted, package.produces)
-    if chosen is None:
-        raise Refusal(406, (("Accept", ", ".join(package.produces)),))
-    return chosen

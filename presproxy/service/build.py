@@ -21,11 +21,12 @@ from presproxy.events.winfo import Visitors
 from presproxy.extend.build import Named
 from presproxy.extend.guard import Guard
 from presproxy.extend.maker import Kind
-from presproxy.interfaces import Bounds, INotifier
+from presproxy.interfaces import Bounds
 from presproxy.metrics import Metrics
 from presproxy.model.publication import EntityTag
 from presproxy.model.subscription import Subscription
 from presproxy.notify.connected import CONNECTED, ConnectedNotifier
+from presproxy.notify.lists import BACK_END, ListNotifier
 from presproxy.notify.sip import SipNotifier
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
@@ -40,7 +41,10 @@ from presproxy.server.inbox import Bounds as InboxBounds
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
+from presproxy.server.lync.batches import Batches
 from presproxy.server.lync.connected import Connected
+from presproxy.server.lync.lists import Lists
+from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
 from presproxy.server.publish import PublishStep
@@ -54,6 +58,7 @@ from presproxy.service.lync import build_lync
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
+from presproxy.sip.uri import AddressOfRecord
 from presproxy.trace import Tap
 from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
@@ -64,8 +69,8 @@ from presproxy.transport.stream import StreamLimits
 #: What a user agent may ask for, in the order Allow names it.
 METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "SERVICE", "OPTIONS")
 
-#: Option tags of Require that are understood (RFC 3327).
-EXTENSIONS = ("path",)
+#: Option tags of Require that are understood (RFC 3327, [MS-PRES] 2.2.2.4.1).
+EXTENSIONS = ("path", "adhoclist", "categorylist")
 
 #: Seconds granted to a registration that names none, and at the most.
 _REGISTERED, _REGISTERED_AT_MOST = 3600, 86400
@@ -91,6 +96,9 @@ def build(
     tokens = Tokens(Pool(os.urandom))
     guards = _Guards(metrics, reactor, limits.plugin_wait)
 
+    def soon(act: Callable[[], None]) -> object:
+        return reactor.callLater(0, act)
+
     # What is lasting.
     journal = Journal(
         plan.storage.plugin,
@@ -105,9 +113,15 @@ def build(
     resources = Resources(
         {name: guards.of("package", name, each) for name, each in plan.packages.items()}
     )
+    sip = _sip_notifier(plan)
+    list_notifier = ListNotifier(sip.notify, soon, tokens)
     fanout = FanOut(
-        _notifiers(plan, now),
-        lambda act: reactor.callLater(0, act),
+        {
+            **{named.name: named.plugin for named in plan.notifiers},
+            CONNECTED: ConnectedNotifier(sip, now),
+            BACK_END: list_notifier,
+        },
+        soon,
         ticks,
         metrics.counter("notifier_failures", "Notices that a notifier did not take."),
     )
@@ -137,7 +151,8 @@ def build(
         run,
         lambda: breath(reactor),
     )
-    _measure(metrics, agent, compositor, locations, resources)
+    batched = Lists(agent, connected, list_notifier.tell, soon)
+    _measure(metrics, agent, batched, compositor, locations, resources)
 
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
@@ -171,6 +186,26 @@ def build(
             tokens,
             now,
             Piggyback(agent, connected, now),
+            Batches(
+                packages,
+                domains,
+                batched,
+                Members(
+                    agent,
+                    decider,
+                    domains,
+                    room,
+                    tokens,
+                    limits.batch,
+                    limits.watchers_of_one,
+                    now,
+                ),
+                list_notifier,
+                tokens,
+                limits.batch,
+                limits.body,
+                now,
+            ),
         ),
         "NOTIFY": NotifyStep(),
         "REGISTER": RegisterStep(
@@ -189,7 +224,7 @@ def build(
     layer = TransactionLayer(metrics=metrics)
     core = Core(
         layer,
-        Door(METHODS, EXTENSIONS, Dialogs(agent, now)),
+        Door(METHODS, EXTENSIONS, Dialogs(agent, now, batched.subscription)),
         Identifier(guards.each("auth", plan.auth), domains),
         steps,
         tokens,
@@ -205,7 +240,7 @@ def build(
             metrics,
         ),
         ticks,
-        lambda act: reactor.callLater(0, act),
+        soon,
         lambda: fanout.is_under_way,
         metrics,
         InboxBounds(limits.inbox, limits.inbox_octets),
@@ -224,9 +259,7 @@ def build(
         advertised=configuration.advertise,
         now=now,
     )
-    for named in plan.notifiers:
-        if isinstance(named.plugin, SipNotifier):
-            named.plugin.connect(_Wire(layer.send, connections), tokens, ticks)
+    sip.connect(_Wire(layer.send, connections), tokens, ticks)
 
     house = House(
         reactor,
@@ -242,6 +275,7 @@ def build(
         room,
         tokens,
         now,
+        batched,
     )
     return PresenceServer(
         plan,
@@ -286,13 +320,10 @@ def _published(
         agent.changed(presentity, ROAMING_SELF, changed_at)
 
 
-def _notifiers(plan: Plan, now: Callable[[], float]) -> dict[str, INotifier]:
-    """Give the notifiers by name, and those that tell by the SIP notifier, too."""
-    notifiers = {named.name: named.plugin for named in plan.notifiers}
-    for notifier in tuple(notifiers.values()):
-        if isinstance(notifier, SipNotifier):
-            notifiers[CONNECTED] = ConnectedNotifier(notifier, now)
-    return notifiers
+def _sip_notifier(plan: Plan) -> SipNotifier:
+    """Give the notifier that is always there."""
+    notifiers = (named.plugin for named in plan.notifiers)
+    return next(each for each in notifiers if isinstance(each, SipNotifier))
 
 
 def _gone(
@@ -308,10 +339,12 @@ def _gone(
 def _measure(
     metrics: Metrics,
     agent: PresenceAgent,
+    lists: Lists,
     compositor: Compositor,
     locations: Locations,
     resources: Resources,
 ) -> None:
+    metrics.gauge("lists", "Batches of contacts that are watched.", lambda: len(lists))
     metrics.gauge("subscriptions", "Subscriptions alive.", lambda: len(agent))
     metrics.gauge("publications", "Publications alive.", lambda: len(compositor))
     metrics.gauge("registrations", "Users registered.", lambda: len(locations))
@@ -324,6 +357,7 @@ def _measure(
         "publication": lambda: compositor.expiring,
         "registration": lambda: locations.expiring,
         "subscription": lambda: agent.expiring,
+        "list": lambda: lists.expiring,
     }
     for kind, count in ending.items():
         metrics.gauge("expiries", "What is to end at a moment.", count, kind=kind)

@@ -20,6 +20,7 @@ POLITE = Decision(Handling.POLITE_BLOCK, "politely blocked", NEUTRAL)
 
 BOB = "sip:bob@example.test"
 PIDF = "application/pidf+xml"
+PRODUCED = ", ".join(PresencePackage.produces)
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,9 @@ PIDF = "application/pidf+xml"
         ({"Accept": PIDF}, 200, {}),
         ({"Accept": "*/*"}, 200, {}),
         ({"Accept": ["text/plain", "application/*;q=0.1"]}, 200, {}),
-        ({"Accept": f"*/*, {PIDF};q=0"}, 406, {"accept": PIDF}),
-        ({"Accept": "text/plain"}, 406, {"accept": PIDF}),
-        ({"Accept": ""}, 406, {"accept": PIDF}),
+        ({"Accept": f"image/*, {PIDF};q=0"}, 406, {"accept": PRODUCED}),
+        ({"Accept": "text/plain"}, 406, {"accept": PRODUCED}),
+        ({"Accept": ""}, 406, {"accept": PRODUCED}),
         ({"Accept": "pidf"}, 400, {}),
         ({"Contact": None}, 400, {}),
         ({"Contact": "*"}, 400, {}),

@@ -13,7 +13,7 @@ from functools import partial
 import attrs
 
 from presproxy.events.agent import PresenceAgent
-from presproxy.model.notice import Body, NumberedBody
+from presproxy.model.notice import AnyBody
 from presproxy.model.subscription import Happening, Subscription
 from presproxy.notify.route import AUTO_EXTEND, PIGGYBACK, ConnectedRoute, SipRoute
 from presproxy.notify.writing import state_of
@@ -23,7 +23,7 @@ from presproxy.server.lync.connected import Connected
 from presproxy.sip.message import Request
 
 #: How a subscription that lasts no longer is spoken of ([MS-SIP] 3.6).
-_OVER = "terminated;expires=0"
+OVER = "terminated;expires=0"
 
 
 def wants(request: Request, extension: str) -> bool:
@@ -99,7 +99,7 @@ class Piggyback:
         expires: int,
     ) -> None:
         body = route.ride()
-        state = _OVER
+        state = OVER
         if expires:
             state = state_of(subscription, self.now()).decode()
         answer.fields += riding(route, state)
@@ -121,7 +121,7 @@ def riding(route: SipRoute, state: str) -> Fields:
     )
 
 
-def carry(answer: Answer, body: Body | NumberedBody) -> None:
+def carry(answer: Answer, body: AnyBody) -> None:
     """Put a body into an answer, unless there is none in it."""
     data = body.numbered(0)
     if data:

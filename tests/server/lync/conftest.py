@@ -6,6 +6,7 @@ from zope.interface import implementer
 
 from presproxy.acl.contacts import ContactsACL
 from presproxy.acl.containers import ContainersACL
+from presproxy.config import Limits
 from presproxy.documents.lync.containers import Container
 from presproxy.interfaces import (
     Account,
@@ -26,6 +27,9 @@ from presproxy.testing.flows import RecordingStream
 from presproxy.testing.lync import LyncClient
 from presproxy.testing.scripted import ScriptedACL
 
+CATEGORIES = "application/msrtc-event-categories+xml"
+LIMITS = Limits(batch=4, watchers_of_one=2, subscriptions_of_one=6)
+PIDF = "application/pidf+xml"
 ROAMING = "application/numbers"
 
 
@@ -71,6 +75,25 @@ def _written(numbers):
     return " ".join(map(str, numbers)).encode()
 
 
+class CategoriesPackage(PresencePackage):
+    """Presence whose categories are easily read: what stands in the document."""
+
+    def render(self, state, content_type):
+        kind, _, names = content_type.partition(";categories=")
+        body = super().render(state, PIDF)
+        if kind != CATEGORIES:
+            return body
+        text = f"{state.presentity} [{names}] {shown(body.data.decode())}"
+        return Body(CATEGORIES, text.encode())
+
+
+def shown(text):
+    for tag in ("note", "basic"):
+        if f"<{tag}>" in text:
+            return text.partition(f"<{tag}>")[2].partition("<")[0]
+    return text
+
+
 @attrs.define(eq=False)
 class Keeps:
     """What everybody keeps of himself here: containers of these numbers."""
@@ -105,8 +128,8 @@ def acl():
 @pytest.fixture
 def desk(acl, stream, numbers):
     """A server, and a client of it by a stream."""
-    packages = (PresencePackage(), WinfoPackage(), numbers)
-    return Desk(acl, flow=stream, packages=packages)
+    packages = (CategoriesPackage(), WinfoPackage(), numbers)
+    return Desk(acl, flow=stream, packages=packages, limits=LIMITS)
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""Which content type a watcher is told in (RFC 3261 §20.1, RFC 6665 §4.1.3)."""
+
+from __future__ import annotations
+
+from presproxy.interfaces import IEventPackage
+from presproxy.server.answer import Refusal
+from presproxy.sip.fields import choose_media_type
+from presproxy.sip.message import Request
+
+CATEGORIES = "application/msrtc-event-categories+xml"
+
+#: What Lync clients want of presence, now and in 2005.
+_LYNC_TYPES = (CATEGORIES, "text/xml+msrtc.pidf")
+
+#: Whoever says so reads categories, whether his Accept says it or not.
+_READS_CATEGORIES = "msrtc-event-categories"
+
+
+def accepted_type(request: Request, package: IEventPackage) -> str:
+    """
+    Choose what the watcher accepts, the package's first choice if he is silent.
+
+    Lync clients list all they can read, and mean their own kind when it is among it.
+    Raises `Refusal` with 406.
+    """
+    produces = package.produces
+    if request.get("accept") is None:
+        reads = request.has("supported") and _READS_CATEGORIES in request.supported
+        return CATEGORIES if reads and CATEGORIES in produces else produces[0]
+    accepted = request.values("accept")
+    for own in _LYNC_TYPES:
+        if own in accepted and own in produces:
+            return own
+    chosen = choose_media_type(accepted, produces)
+    if chosen is None:
+        raise Refusal(406, (("Accept", ", ".join(produces)),))
+    return chosen
