@@ -16,7 +16,13 @@ from presproxy.documents.lync import roaming
 from presproxy.documents.lync.categories import Category
 from presproxy.documents.lync.containers import Container
 from presproxy.documents.lync.subscribers import Subscriber
-from presproxy.interfaces import Account, IDeltaPackage, IEventPackage, Material
+from presproxy.interfaces import (
+    Account,
+    IDeltaPackage,
+    IEventPackage,
+    IPartialPackage,
+    Material,
+)
 from presproxy.model.decision import FULL, View
 from presproxy.model.notice import Body
 from presproxy.packages.own import OwnPackage
@@ -38,7 +44,7 @@ class RoamingState:
     subscribers: Sequence[Subscriber] = ()
 
 
-@implementer(IEventPackage, IDeltaPackage)
+@implementer(IEventPackage, IDeltaPackage, IPartialPackage)
 @attrs.frozen
 class RoamingSelfPackage(OwnPackage):
     """
@@ -67,6 +73,11 @@ class RoamingSelfPackage(OwnPackage):
     def neutral(self, presentity: AddressOfRecord) -> RoamingState:
         """Show what somebody has who keeps nothing here."""
         return RoamingState(presentity)
+
+    def part(self, content_type: str, body: bytes) -> str:
+        """Say which parts are asked for; raises `MalformedDocument`."""
+        asked = roaming.read_roaming_list(body)
+        return f"{content_type}{CHOSEN}{','.join(sorted(asked))}"
 
     def render(self, state: RoamingState, content_type: str) -> Body:
         """Write all that was asked for."""

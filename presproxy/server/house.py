@@ -19,7 +19,7 @@ from presproxy.server.containers import Containers
 from presproxy.server.decide import Decider, obey
 from presproxy.server.events import EventPackages
 from presproxy.server.keeping import Keeper
-from presproxy.server.lync.lists import Lists
+from presproxy.server.lync.lists import ListDialogs
 from presproxy.server.room import Room
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
@@ -48,7 +48,7 @@ class House:
     room: Room
     tokens: Tokens
     clock: Callable[[], float]
-    lists: Lists
+    list_dialogs: ListDialogs
 
     def now(self) -> float:
         """See `IHouse`."""
@@ -61,7 +61,7 @@ class House:
     def ended(self, subscription: Subscription, reason: Reason) -> None:
         """See `IHouse`."""
         if subscription.notifier == LIST:
-            self.lists.lost(subscription, reason)
+            self.list_dialogs.lost(subscription, reason)
         elif subscription.is_alive:
             subscription.reason = reason
             self.agent.end(subscription, Happening.UNREACHABLE)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from sys import intern
+from typing import Any, ClassVar
 
 import attrs
 
 from presproxy.errors import AccessDenied, PresproxyError
 from presproxy.events.agent import PresenceAgent
-from presproxy.interfaces import Feed, IEventPackage
+from presproxy.interfaces import Feed, IEventPackage, IPartialPackage
 from presproxy.model.subscription import Happening, Subscription
 from presproxy.notify.connected import CONNECTED
 from presproxy.notify.lists import LIST
 from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
 from presproxy.server.accept import accepted_type
 from presproxy.server.answer import Answer, Fields, Refusal, for_now
+from presproxy.server.bodies import bounded_body
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
@@ -49,6 +51,7 @@ class SubscribeStep:
     keeper: Keeper
     room: Room
     tokens: Tokens
+    largest_body: int
     now: Callable[[], float]
     piggyback: Piggyback
     batches: Batches
@@ -71,7 +74,7 @@ class SubscribeStep:
         package = self.packages.subscribable(exchange)
         if package.feeds is Feed.ACCOUNT and exchange.sender.aor != presentity:
             raise AccessDenied(f"{exchange.sender.aor} is not {presentity}")
-        content_type = accepted_type(exchange.request, package)
+        content_type = self._content_type(exchange, package)
         expires = self.packages.grant(package.name, exchange.request.expires)
         subscription = self._make(exchange, package, presentity, content_type, expires)
         if expires:
@@ -82,6 +85,17 @@ class SubscribeStep:
             await self._settle(subscription, question, is_kept=expires > 0)
         then = self.agent.begin if expires else self.agent.fetch
         return self._accepted(exchange, subscription, expires, then)
+
+    def _content_type(self, exchange: Exchange, package: IEventPackage) -> str:
+        """Choose what the watcher is told in, and the part of it that his body names."""
+        request = exchange.request
+        content_type = accepted_type(request, package)
+        if not (request.body and IPartialPackage.providedBy(package)):
+            return content_type
+        partial_package: Any = package
+        guard = self.agent.resources.guard(package.name)
+        body = bounded_body(request, self.largest_body)
+        return intern(guard.tell(partial_package.part, content_type, body))
 
     def _make(
         self,

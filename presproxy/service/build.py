@@ -43,7 +43,7 @@ from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.lync.batches import Batches
 from presproxy.server.lync.connected import Connected
-from presproxy.server.lync.lists import Lists
+from presproxy.server.lync.lists import ListDialogs
 from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
@@ -151,8 +151,8 @@ def build(
         run,
         lambda: breath(reactor),
     )
-    batched = Lists(agent, connected, list_notifier.tell, soon)
-    _measure(metrics, agent, batched, compositor, locations, resources)
+    list_dialogs = ListDialogs(agent, connected, list_notifier.tell, soon)
+    _measure(metrics, agent, list_dialogs, compositor, locations, resources)
 
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
@@ -171,6 +171,9 @@ def build(
         now,
         ticks,
     )
+    lync.endpoints.when_ended.append(
+        lambda endpoint, _: connected.end_of(endpoint.flow, endpoint.user)
+    )
     lync.measure(metrics)
     steps: dict[str, Step] = {
         "PUBLISH": PublishStep(
@@ -184,12 +187,13 @@ def build(
             keeper,
             room,
             tokens,
+            limits.body,
             now,
             Piggyback(agent, connected, now),
             Batches(
                 packages,
                 domains,
-                batched,
+                list_dialogs,
                 Members(
                     agent,
                     decider,
@@ -224,7 +228,7 @@ def build(
     layer = TransactionLayer(metrics=metrics)
     core = Core(
         layer,
-        Door(METHODS, EXTENSIONS, Dialogs(agent, now, batched.subscription)),
+        Door(METHODS, EXTENSIONS, Dialogs(agent, now, list_dialogs.subscription)),
         Identifier(guards.each("auth", plan.auth), domains),
         steps,
         tokens,
@@ -275,7 +279,7 @@ def build(
         room,
         tokens,
         now,
-        batched,
+        list_dialogs,
     )
     return PresenceServer(
         plan,
@@ -339,12 +343,14 @@ def _gone(
 def _measure(
     metrics: Metrics,
     agent: PresenceAgent,
-    lists: Lists,
+    list_dialogs: ListDialogs,
     compositor: Compositor,
     locations: Locations,
     resources: Resources,
 ) -> None:
-    metrics.gauge("lists", "Batches of contacts that are watched.", lambda: len(lists))
+    metrics.gauge(
+        "lists", "Batches of contacts that are watched.", lambda: len(list_dialogs)
+    )
     metrics.gauge("subscriptions", "Subscriptions alive.", lambda: len(agent))
     metrics.gauge("publications", "Publications alive.", lambda: len(compositor))
     metrics.gauge("registrations", "Users registered.", lambda: len(locations))
@@ -357,7 +363,7 @@ def _measure(
         "publication": lambda: compositor.expiring,
         "registration": lambda: locations.expiring,
         "subscription": lambda: agent.expiring,
-        "list": lambda: lists.expiring,
+        "list": lambda: list_dialogs.expiring,
     }
     for kind, count in ending.items():
         metrics.gauge("expiries", "What is to end at a moment.", count, kind=kind)

@@ -317,7 +317,7 @@ class PresenceServer:
         now, ticks = self.house.now(), self.core.ticks()
         has_more = (
             # With all that is in them, and so before it.
-            self.house.lists.expire(now),
+            self.house.list_dialogs.expire(now),
             self.compositor.expire(now, ticks),
             self.agent.expire(now),
             self.locations.expire(now),

@@ -31,7 +31,7 @@ from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
-from presproxy.server.lync.lists import Lists
+from presproxy.server.lync.lists import ListDialogs
 from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import OVER, riding, wants
 from presproxy.sip.grammar import is_token
@@ -63,7 +63,7 @@ class Batches:
 
     packages: EventPackages
     domains: Domains
-    lists: Lists
+    lists: ListDialogs
     members: Members
     notifier: ListNotifier
     tokens: Tokens

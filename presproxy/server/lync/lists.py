@@ -24,7 +24,7 @@ _MOST_OF_ONE = 100
 
 
 @attrs.define(eq=False)
-class Lists:
+class ListDialogs:
     """
     The dialogs of lists by their keys, which are our tags.
 

@@ -377,7 +377,7 @@ def test_who_answers_nothing_is_given_up(client, desk, stream):
 
     desk.sleep(33)
 
-    assert (desk.subscriptions, len(desk.server.house.lists)) == ((), 0)
+    assert (desk.subscriptions, len(desk.server.house.list_dialogs)) == ((), 0)
     assert (stream.holds, desk.defects) == (0, 0)
 
 
@@ -393,7 +393,7 @@ def test_more_are_added_and_shown(client, desk):
     assert contents(answer) == [active(CAROL, "closed")]
     assert answer.get("ms-piggyback-cseq") == "2"
     assert client.told() == [f"{BOB} [note,state] here"]
-    assert len(desk.server.house.lists) == 1
+    assert len(desk.server.house.list_dialogs) == 1
 
 
 def test_who_is_there_already_is_shown_again_and_watched_once(client, desk):
@@ -437,7 +437,7 @@ def test_a_list_ends_with_its_time_and_all_in_it(client, desk, stream):
     (last,) = desk.notified()
     assert last.need("subscription-state") == "terminated;reason=timeout"
     assert (last.body, desk.subscriptions, stream.holds) == (b"", (), 0)
-    assert desk.server.house.lists.expiring == 0
+    assert desk.server.house.list_dialogs.expiring == 0
 
 
 def test_who_leaves_is_told_so_in_the_answer(client, desk, stream):
@@ -467,7 +467,7 @@ def test_all_ends_with_the_connection(client, desk, stream):
     stream.close()
 
     assert (desk.subscriptions, stream.holds) == ((), 0)
-    assert (len(desk.server.house.lists), desk.defects) == (0, 0)
+    assert (len(desk.server.house.list_dialogs), desk.defects) == (0, 0)
 
 
 def test_nothing_is_kept(client, desk):
