@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ _LIBRARIES = ("/usr/lib", "/usr/lib/*-linux-gnu", "/lib", "/usr/local/lib")
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "needs(tool, ...): a program, or a shared library as libx.so.0 or baresip/"
-        "modules/x.so.  Where one is not installed the test is skipped with its name; "
+        "needs(tool, ...): a program, a shared library as libx.so.0 or baresip/"
+        'modules/x.so, or a module as "import x".  Where one is not installed the test is skipped with its name; '
         "with PRESPROXY_REQUIRE_ALL=1 it fails.",
     )
 
@@ -39,6 +40,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def is_installed(tool: str) -> bool:
+    if tool.startswith("import "):
+        return find_spec(tool.removeprefix("import ")) is not None
     if ".so" not in tool:
         # Debian keeps servers out of the way of users.
         path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"

@@ -23,13 +23,21 @@ from presproxy.auth import ntlmkeys
 from presproxy.auth.associations import Associations, Trusted
 from presproxy.auth.attempts import Guesses
 from presproxy.auth.directory import Directory
+from presproxy.auth.handshake import (
+    are_known,
+    can_be_asked,
+    domain_asked_for,
+    given_to_us,
+    read_token,
+    read_version,
+)
 from presproxy.auth.ntlmmessages import (
     Authenticate,
     read_authenticate,
     write_challenge,
 )
 from presproxy.auth.perflow import PerFlow
-from presproxy.auth.sipae import REALM, VERSIONS, Terms, read_token, read_version
+from presproxy.auth.sipae import VERSIONS, Terms
 from presproxy.auth.users import NT
 from presproxy.errors import (
     AccessDenied,
@@ -41,8 +49,7 @@ from presproxy.extend.maker import option
 from presproxy.interfaces import IAuthenticator, IHouse
 from presproxy.metrics import Counter
 from presproxy.model.identity import Identity
-from presproxy.sip.authfields import ProxyChallenge, read_params
-from presproxy.sip.dialect import speaks_lync
+from presproxy.sip.authfields import ProxyChallenge
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import AddressOfRecord, domain_of, user_of
@@ -58,14 +65,6 @@ _PATIENCE = 60.0
 
 
 _FIELDS = {"401": "authorization", "407": "proxy-authorization"}
-
-
-def _are_known(
-    plugin: NtlmAuthenticator, field: attrs.Attribute[object], versions: Sequence[int]
-) -> None:
-    if not versions or not set(versions) <= set(VERSIONS):
-        known = ", ".join(map(str, VERSIONS))
-        raise ValueError(f"versions are to be some of {known}")
 
 
 @attrs.frozen
@@ -97,7 +96,7 @@ class NtlmAuthenticator:
     versions: tuple[int, ...] = option(
         "The versions of the protocol that are taken; the highest is offered.",
         default=VERSIONS,
-        validator=_are_known,
+        validator=are_known,
     )
     life: float = option(
         "Seconds until a user has to prove himself again, on a connection that lasts.",
@@ -173,7 +172,7 @@ class NtlmAuthenticator:
     # --- Challenging
 
     def challenge(self, request: Request, realm: str, stale: bool) -> Sequence[str]:
-        if not _can_be_asked(request):
+        if not can_be_asked(request):
             return ()
         return (self._as_asked(self._terms(request).challenge()),)
 
@@ -182,22 +181,16 @@ class NtlmAuthenticator:
 
     def _terms(self, request: Request, version: int | None = None) -> Terms:
         version = max(self.versions) if version is None else version
-        return Terms(_SCHEME, self.target or self._domain(request), version)
-
-    def _domain(self, request: Request) -> str:
-        """Give the domain of the sender, or whichever is ours."""
-        try:
-            domain = domain_of(request.from_.aor)
-        except MalformedField:
-            domain = ""
-        return domain if domain in self._domains else min(self._domains, default="")
+        return Terms(
+            _SCHEME, self.target or domain_asked_for(request, self._domains), version
+        )
 
     # --- Verifying
 
     async def authenticate(self, request: Request, flow: Flow) -> Identity | None:
         if not flow.reliable or not request.has_one_via:
             return None
-        given = self._given(request)
+        given = given_to_us(request, _FIELDS[self.mode], "ntlm")
         if given is None:
             known = self._trusted.believes(flow, request)
         elif "gssapi-data" in given:
@@ -205,21 +198,6 @@ class NtlmAuthenticator:
         else:
             known = self._check(given, request, flow)
         return None if known is None else Identity(known, NTLM)
-
-    def _given(self, request: Request) -> Mapping[str, str] | None:
-        """Give the parameters of the credentials that are for us."""
-        field, mistake = _FIELDS[self.mode], None
-        for text in request.get_all(field):
-            try:
-                given = read_params(field, text, "ntlm")
-            except MalformedField as error:
-                mistake = error
-                continue
-            if given is not None and given.get("realm") == REALM:
-                return given
-        if mistake is not None:
-            raise CredentialsRejected(str(mistake)) from mistake
-        return None
 
     def _check(
         self, given: Mapping[str, str], request: Request, flow: Flow
@@ -265,7 +243,9 @@ class NtlmAuthenticator:
         until = self._seconds() + _PATIENCE
         begun = _Begun(self._associations.name(), self._random(8), until)
         self._begun.put(flow, begun)
-        token = write_challenge(begun.challenge, terms.target, self._domain(request))
+        token = write_challenge(
+            begun.challenge, terms.target, domain_asked_for(request, self._domains)
+        )
         return self._as_asked(terms.challenge(begun.opaque, token))
 
     def _sign(
@@ -335,12 +315,3 @@ class NtlmAuthenticator:
         user = user_of(claimed) or ""
         # Windows does not tell small letters from capitals.
         return user if user.lower() == name.lower() else name, domain_of(claimed)
-
-
-def _can_be_asked(request: Request) -> bool:
-    """Whether whoever sent it knows NTLM, and can keep to a connection."""
-    try:
-        is_stream = request.via.transport.upper() in ("TCP", "TLS")
-    except MalformedField:
-        return False
-    return is_stream and request.has_one_via and speaks_lync(request)

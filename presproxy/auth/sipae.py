@@ -8,8 +8,8 @@ covers some fields of the header, and a number that is counted up.
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import attrs
@@ -78,25 +78,6 @@ class Terms:
 
 def _written(token: bytes) -> str:
     return f'gssapi-data="{b64encode(token).decode("ascii")}"'
-
-
-def read_token(given: Mapping[str, str]) -> bytes | None:
-    """Give the token in credentials, None if they have none; raises `MalformedField`."""
-    text = given.get("gssapi-data")
-    if text is None:
-        return None
-    try:
-        return b64decode(text, validate=True)
-    except ValueError:
-        raise MalformedField("gssapi-data", "it is not in Base64") from None
-
-
-def read_version(given: Mapping[str, str], versions: Collection[int]) -> int:
-    """Give the version that credentials have, if it is one of these."""
-    text = given.get("version", "2")
-    if text not in map(str, versions):
-        raise CredentialsRejected(f"version {text[:20]!r} was not offered")
-    return int(text)
 
 
 # --- What is signed

@@ -22,6 +22,13 @@ ntlm_authenticator = PluginMaker(
     target="presproxy.auth.ntlm:NtlmAuthenticator",
     summary="Asks Lync clients for a password by NTLM, and signs what they are told.",
 )
+kerberos_authenticator = PluginMaker(
+    kind="auth",
+    name="kerberos",
+    target="presproxy.auth.kerberos:KerberosAuthenticator",
+    summary="Asks Lync clients for a ticket, and signs what they are told "
+    "(presproxy[kerberos]).",
+)
 
 open_acl = PluginMaker(
     kind="acl",

@@ -13,11 +13,9 @@ from presproxy.auth.sipae import (
     Association,
     Numbers,
     Terms,
-    read_token,
-    read_version,
     signed_text,
 )
-from presproxy.errors import CredentialsRejected, MalformedField
+from presproxy.errors import CredentialsRejected
 from presproxy.sip.message import parse_message
 from presproxy.sip.uri import AddressOfRecord
 
@@ -338,34 +336,6 @@ def test_nobody_else_signs_for_us(association, line):
     assert sealed.count(b"rspauth=") == 1
 
 
-# --- Tokens and versions
-
-
 def test_a_signature_is_nothing_that_is_shown():
     assert KEY.hex() not in repr(SessionSigner.of(KEY))
     assert "\\x" not in repr(Direction(b"\xff", b"\xfe"))
-
-
-@pytest.mark.parametrize(
-    ("given", "token"),
-    [({}, None), ({"gssapi-data": ""}, b""), ({"gssapi-data": "TlRMTQ=="}, b"NTLM")],
-)
-def test_a_token_is_read(given, token):
-    assert read_token(given) == token
-
-
-@pytest.mark.parametrize("text", ["x", "TlRM TQ==", "TlRMTQ=", "é", "(null)"])
-def test_a_token_that_is_not_in_base64_is_malformed(text):
-    with pytest.raises(MalformedField, match="gssapi-data"):
-        read_token({"gssapi-data": text})
-
-
-@pytest.mark.parametrize(("given", "version"), [({}, 2), ({"version": "4"}, 4)])
-def test_a_version_is_two_unless_it_is_named(given, version):
-    assert read_version(given, (2, 4)) == version
-
-
-@pytest.mark.parametrize("text", ["3", "5", "-4", "4.0", "", "four", " 4"])
-def test_a_version_that_was_not_offered_is_rejected(text):
-    with pytest.raises(CredentialsRejected, match="was not offered"):
-        read_version({"version": text}, (2, 4))
