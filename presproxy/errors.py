@@ -95,6 +95,10 @@ class AccessDenied(PresproxyError):
     """The sender is known and may not do this."""
 
 
+class SignInRefused(AccessDenied):
+    """Somebody is not let in, and not asked again; he is told why."""
+
+
 @attrs.frozen(eq=False)
 class CredentialsRejected(PresproxyError):
     """Credentials which prove nobody; ``stale`` if only their nonce was old (RFC 7616 §3.3)."""

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 
 import attrs
 
-from presproxy.errors import AccessDenied
+from presproxy.errors import SignInRefused
 
 #: How many users of one address may be guessed at for every failure of one user.  Chosen:
 #: a gateway with a few phones that have a wrong password must not lock out the others.
@@ -86,13 +86,13 @@ class Guesses:
         self._from_source = Attempts(self.allowed * _USERS_AT_ONCE)
 
     def check(self, host: str, user: Hashable, now: float) -> None:
-        """Raise `AccessDenied` if there were too many."""
+        """Raise `SignInRefused` if there were too many."""
         source = network_of(host)
         # Hashed, as a username may be as long as a message.
         if self._of_user.must_wait(
             hash((source, user)), now
         ) or self._from_source.must_wait(source, now):
-            raise AccessDenied("too many wrong passwords; try again in a minute")
+            raise SignInRefused("too many wrong passwords; try again in a minute")
 
     def fail(self, host: str, user: Hashable, now: float) -> None:
         """Count one."""

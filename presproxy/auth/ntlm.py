@@ -40,10 +40,10 @@ from presproxy.auth.perflow import PerFlow
 from presproxy.auth.sipae import VERSIONS, Terms
 from presproxy.auth.users import NT
 from presproxy.errors import (
-    AccessDenied,
     AuthenticationContinues,
     CredentialsRejected,
     MalformedField,
+    SignInRefused,
 )
 from presproxy.extend.maker import option
 from presproxy.interfaces import IAuthenticator, IHouse
@@ -216,7 +216,7 @@ class NtlmAuthenticator:
         Go on with a handshake.
 
         Raises `AuthenticationContinues` at its begin, and `CredentialsRejected` or
-        `AccessDenied` unless the password is right.
+        `SignInRefused` unless the password is right.
         """
         begun, now = self._begun.pop(flow), self._seconds()
         try:
@@ -285,7 +285,7 @@ class NtlmAuthenticator:
         base_key = ntlmkeys.session_base_key(key, right)
         return found[0].aor, ntlmkeys.rc4(base_key, answer.key)
 
-    def _wrong_password(self) -> CredentialsRejected | AccessDenied:
+    def _wrong_password(self) -> CredentialsRejected | SignInRefused:
         """
         Refuse who is not known or has another password.
 
@@ -293,7 +293,7 @@ class NtlmAuthenticator:
         """
         why = "unknown user or wrong password"
         if self.mode == "407":
-            return AccessDenied(why)
+            return SignInRefused(why)
         return CredentialsRejected(why)
 
     def _account(self, answer: Authenticate, request: Request) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from presproxy.errors import (
     MalformedField,
     NodeLost,
     PresproxyError,
+    SignInRefused,
     StorageUnavailable,
     SubscriptionEnded,
 )
@@ -71,6 +72,7 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     LimitReached: _warned,
     NoRoom: lambda error: Answer(503, RETRY_AFTER),
     AccessDenied: lambda error: Answer(403),
+    SignInRefused: lambda error: _because(403, error),
     WrongVersion: _stale,
     FixedGroup: lambda error: _because(403, error),
     UnknownGroup: lambda error: _because(404, error),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from presproxy.auth.attempts import Attempts, Guesses, network_of
-from presproxy.errors import AccessDenied
+from presproxy.errors import SignInRefused
 
 
 def fail(attempts, who, times, now=0.0):
@@ -106,7 +106,7 @@ def test_a_user_who_was_guessed_at_too_often_is_refused_from_there():
     guesses = Guesses(2)
     guess(guesses, "192.0.2.1", "alice", 2)
 
-    with pytest.raises(AccessDenied):
+    with pytest.raises(SignInRefused):
         guesses.check("192.0.2.1", "alice", 1.0)
     guesses.check("192.0.2.1", "bob", 1.0)
     guesses.check("192.0.2.2", "alice", 1.0)
@@ -118,7 +118,7 @@ def test_so_is_everybody_after_ten_times_as_many():
     for number in range(20):
         guess(guesses, "2001:db8::1", f"user{number}", 1)
 
-    with pytest.raises(AccessDenied):
+    with pytest.raises(SignInRefused):
         guesses.check("2001:db8::2", "alice", 1.0)
     guesses.check("2001:db8:0:1::1", "alice", 1.0)
 

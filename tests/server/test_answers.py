@@ -23,6 +23,7 @@ from presproxy.errors import (
     MalformedField,
     NodeLost,
     PresproxyError,
+    SignInRefused,
     StorageUnavailable,
     SubscriptionEnded,
 )
@@ -97,6 +98,7 @@ def test_every_error_a_step_may_raise_has_a_row():
             {},
             "change 1 was made on version 2, and 3 is current",
         ),
+        (SignInRefused("wrong password"), 403, {}, "wrong password"),
         (SubscriptionEnded("x"), 481, {}, None),
         (CSeqTooLow(1, 2), 500, {}, "CSeq 1 comes after 2"),
         (OutOfOrder("older"), 500, {}, "older"),

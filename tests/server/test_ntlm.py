@@ -14,6 +14,7 @@ from presproxy.testing.lynclogin import NtlmLogin, parameters, with_field
 from presproxy.testing.wire import Message
 
 ALICE = "sip:alice@example.test"
+INSTANCE = '+sip.instance="<urn:uuid:085e0bd8-031c-5a0d-8d9a-f149aae6954a>"'
 _NAMES = {"401": "Authorization", "407": "Proxy-Authorization"}
 _CHALLENGES = {"401": "www-authenticate", "407": "proxy-authenticate"}
 
@@ -510,5 +511,8 @@ def test_a_wrong_password_is_refused_for_good(trusting):
     client = trusting()
     client.login.password = "guess"
 
-    assert client.sign_in().status == 403
+    answer = client.sign_in()
+
+    assert (answer.status, answer.reason) == (403, "unknown user or wrong password")
+    assert 'reason="unknown user' in answer.need("ms-diagnostics")
     assert client.send(client.write("SUBSCRIBE", {"Event": "presence"})).status == 407
