@@ -12,9 +12,6 @@ import re
 import signal
 import socket
 import subprocess
-import threading
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,7 +21,7 @@ import pytest
 from presproxy.auth.users import write_users
 from presproxy.testing.instance import wait_for
 from presproxy.testing.purple import PurpleUser
-from presproxy.testing.wire import cut
+from presproxy.testing.relay import relay_to
 
 CLIENTS = Path(__file__).parent / "clients"
 
@@ -43,10 +40,6 @@ SEEN = 10
 
 #: Seconds for a client to start, and libpurple waits ten before it subscribes.
 STARTED = 20
-
-
-#: Seconds in which a client reads what was sent to it.
-ONE_READ = 0.05
 
 
 @attrs.define(eq=False)
@@ -262,46 +255,6 @@ def write_linphonerc(folder, server, user, transport, buddies) -> Path:
         f"{friends}"
     )
     return path
-
-
-def relay_to(server) -> int:
-    """
-    Listen for one client of ours, and hand him what the server sends one by one.
-
-    libpurple takes one message each time it reads from a connection, and leaves what came
-    together with it until more comes.
-    """
-    door = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=relay_all, args=(door, server), daemon=True).start()
-    port: int = door.getsockname()[1]
-    return port
-
-
-def relay_all(door: socket.socket, server) -> None:
-    while True:
-        client, _ = door.accept()
-        upstream = socket.create_connection(server)
-        for relay, ends in (
-            (relay_as_it_comes, (client, upstream)),
-            (relay_one_by_one, (upstream, client)),
-        ):
-            threading.Thread(target=relay, args=ends, daemon=True).start()
-
-
-def relay_as_it_comes(source: socket.socket, target: socket.socket) -> None:
-    with source, target, suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-
-
-def relay_one_by_one(source: socket.socket, target: socket.socket) -> None:
-    rest = b""
-    with source, target, suppress(OSError):
-        while data := source.recv(65536):
-            messages, rest = cut(rest + data)
-            for message in messages:
-                target.sendall(message)
-                time.sleep(ONE_READ)
 
 
 def way_to(server, transport: str):

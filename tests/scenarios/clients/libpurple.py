@@ -316,6 +316,8 @@ def start(folder: str, authorities: str = "", *, debug: bool = False) -> None:
     kept.extend([add, operations])
     purple.purple_util_set_user_dir(folder.encode())
     purple.purple_debug_set_enabled(int(debug))
+    # SIPE shows what goes over the wire only then; there is no password in it.
+    purple.purple_debug_set_unsafe(int(debug))
     purple.purple_eventloop_set_ui_ops(ctypes.byref(operations))
     if authorities:
         purple.purple_certificate_add_ca_search_path(authorities.encode())
