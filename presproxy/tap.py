@@ -37,6 +37,12 @@ class Options(usage.Options):
             "Where state is kept [default: sqlite:path=presproxy.db]",
         ],
         [
+            "aggregator",
+            None,
+            None,
+            "What makes one state of many [default: standard]",
+        ],
+        [
             "http",
             None,
             None,
@@ -60,6 +66,7 @@ class Options(usage.Options):
             acl=self.get("acl", ()),
             storage=self["storage"],
             notifier=self.get("notifier", ()),
+            aggregator=self["aggregator"],
             http=self["http"],
             min_expires=self["min-expires"],
         )
@@ -107,6 +114,10 @@ class Options(usage.Options):
     def opt_help_package(self) -> NoReturn:
         """List the event packages"""
         _print(lambda: describe_kind(find_plugins(), "package"))
+
+    def opt_help_aggregator(self) -> NoReturn:
+        """List the plugins that make one state of many"""
+        _print(lambda: describe_kind(find_plugins(), "aggregator"))
 
     def opt_help_plugin(self, plugin: str) -> NoReturn:
         """Tell every option of one plugin, as in storage:sqlite"""

@@ -104,6 +104,7 @@ def test_when_nothing_is_said_the_plugins_are_ours(catalogue):
         ("package", "presence"),
         ("package", "presence.winfo"),
         ("package", "vnd-microsoft-roaming-self"),
+        ("aggregator", "standard"),
     ]
     assert set(plan.packages) == {"presence", "presence.winfo"}
     assert IStorage.providedBy(plan.storage.plugin)
@@ -463,7 +464,13 @@ def test_the_example_tells_the_defaults(written, catalogue):
 
 def without_uses(plan):
     return attrs.evolve(
-        plan.configuration, auth=(), acl=(), storage=None, notifier=(), package=()
+        plan.configuration,
+        auth=(),
+        acl=(),
+        storage=None,
+        notifier=(),
+        package=(),
+        aggregator=None,
     )
 
 
@@ -473,7 +480,11 @@ def names(plan):
 
 def plugins(plan):
     named = (*plan.auth, *plan.acl, plan.storage, *plan.notifiers)
-    return [*(each.plugin for each in named), *plan.packages.values()]
+    return [
+        *(each.plugin for each in named),
+        *plan.packages.values(),
+        plan.aggregator.plugin,
+    ]
 
 
 def options(plugin):

@@ -29,6 +29,9 @@ def _as_twistd(command: Callable[..., None]) -> Callable[..., None]:
         _again("--acl", metavar="SPEC", help="Who may see whom."),
         click.option("--storage", metavar="SPEC", help="Where state is kept."),
         _again("--notifier", metavar="SPEC", help="A further road to watchers."),
+        click.option(
+            "--aggregator", metavar="SPEC", help="What makes one state of many."
+        ),
         click.option("--http", metavar="WHERE", help="Where HTTP is spoken."),
         click.option(
             "--min-expires", metavar="SECONDS", help="The shortest interval granted."
@@ -83,6 +86,7 @@ def _settings(configuration: Configuration) -> dict[str, Sequence[str]]:
         "storage": _written([configuration.storage]),
         "notifier": _written(configuration.notifier),
         "package": _written(configuration.package),
+        "aggregator": _written([configuration.aggregator]),
         "http": _written([configuration.http]),
         "min-expires": _written([configuration.min_expires]),
     }

@@ -15,6 +15,7 @@ from presproxy.extend.find import Catalogue
 from presproxy.extend.maker import Kind
 from presproxy.extend.uses import Use
 from presproxy.interfaces import (
+    IAggregator,
     IAuthenticator,
     IContactACL,
     IEventPackage,
@@ -37,6 +38,7 @@ class Plan:
     storage: Named[IStorage]
     notifiers: Sequence[Named[INotifier]]
     packages: Mapping[str, IEventPackage]
+    aggregator: Named[IAggregator]
 
 
 def make_plan(
@@ -71,6 +73,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
     builder.refuse_doubles("notifier", [use.name for use in configuration.notifier])
     packages = builder.each("package", configuration.package)
     builder.refuse_doubles("package", [named.plugin.name for named in packages])
+    aggregator = builder.each("aggregator", [configuration.aggregator])
     if builder.mistakes:
         raise ConfigurationMistakes(builder.mistakes)
     return Plan(
@@ -80,6 +83,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
         storage=storage[0],
         notifiers=notifiers,
         packages={named.plugin.name: named.plugin for named in packages},
+        aggregator=aggregator[0],
     )
 
 

@@ -43,6 +43,7 @@ KEYS = (
     "storage",
     "notifier",
     "package",
+    "aggregator",
     "http",
     "min_expires",
     "advertise",
@@ -100,6 +101,8 @@ class _Reader:
         auth = self._uses("auth", "--auth", line.auth, default.auth)
         self._refuse_open_doors(listen)
         storage = self._one("storage", "--storage", line.storage, use_of)
+        given = line.aggregator
+        aggregator = self._one("aggregator", "--aggregator", given, use_of)
         return Configuration(
             listen=listen,
             domains=self._domains(listen),
@@ -108,6 +111,7 @@ class _Reader:
             storage=storage or default.storage,
             notifier=self._notifiers(default),
             package=self._uses("package", "", (), default.package),
+            aggregator=aggregator or default.aggregator,
             http=http,
             min_expires=self._min_expires(default),
             advertise=self._one("advertise", "", None, _advertised),

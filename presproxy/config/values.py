@@ -37,6 +37,7 @@ class CommandLine:
     acl: Sequence[str] = ()
     storage: str | None = None
     notifier: Sequence[str] = ()
+    aggregator: str | None = None
     http: str | None = None
     min_expires: str | None = None
 
@@ -209,6 +210,7 @@ class Configuration:
         Use("presence.winfo", where=_DEFAULT),
         Use("vnd-microsoft-roaming-self", where=_DEFAULT),
     )
+    aggregator: Use = attrs.field(default=Use("standard", where=_DEFAULT))
     http: Where = HTTP
     min_expires: int = 60
     advertise: str | None = None
@@ -223,6 +225,7 @@ class Configuration:
             "storage": (self.storage,),
             "notifier": self.notifier,
             "package": self.package,
+            "aggregator": (self.aggregator,),
         }
         for kind, uses in several.items():
             for use in uses:

@@ -52,6 +52,7 @@ from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
 from presproxy.server.simple import NotifyStep, OptionsStep
 from presproxy.server.subscribe import SubscribeStep
+from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
 from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
@@ -110,8 +111,12 @@ def build(
     keeper = Keeper(journal, route_keepers(plan), run)
 
     # What is there and who is told of it, which knows nothing of SIP.
+    served = aggregating(
+        plan.packages,
+        guards.of("aggregator", plan.aggregator.name, plan.aggregator.plugin),
+    )
     resources = Resources(
-        {name: guards.of("package", name, each) for name, each in plan.packages.items()}
+        {name: guards.of("package", name, each) for name, each in served.items()}
     )
     sip = _sip_notifier(plan)
     list_notifier = ListNotifier(sip.notify, soon, tokens)
@@ -156,7 +161,7 @@ def build(
 
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
-    packages = EventPackages(plan.packages, configuration.min_expires)
+    packages = EventPackages(served, configuration.min_expires)
     lists = build_lists(plan.storage.plugin, agent, decider, journal, domains, run)
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     lync = build_lync(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from presproxy.interfaces import IContactACL, IEventPackage, IStorage
+from presproxy.interfaces import IAggregator, IContactACL, IEventPackage, IStorage
 from presproxy.testing.contracts.acl import ContactACLContract
+from presproxy.testing.contracts.aggregator import AggregatorContract
 from presproxy.testing.contracts.package import EventPackageContract
 from presproxy.testing.contracts.storage import StorageContract
 from presproxy.testing.instance import Instance, wait_for
@@ -49,6 +50,9 @@ def server(tmp_path):
         [[package]]
         use = "mood"
 
+        [aggregator]
+        use = "discreet"
+
         [storage]
         use = "audited"
         journal = "{tmp_path}/journal"
@@ -78,7 +82,7 @@ def server(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["auth", "acl", "storage", "notifier", "package"], ids=str
+    "kind", ["auth", "acl", "storage", "notifier", "package", "aggregator"], ids=str
 )
 def test_every_example_is_listed_with_its_options(kind):
     names = {
@@ -87,6 +91,7 @@ def test_every_example_is_listed_with_its_options(kind):
         "storage": "audited",
         "notifier": "notebook",
         "package": "mood",
+        "aggregator": "discreet",
     }
 
     listed = twistd(f"--help-{kind}")
@@ -134,6 +139,11 @@ class TestColleagues(ContactACLContract):
 class TestAudited(StorageContract):
     def make(self, directory: Path) -> IStorage:
         return importlib.import_module("audited").Audited(journal=directory / "journal")
+
+
+class TestDiscreet(AggregatorContract):
+    def make(self) -> IAggregator:
+        return importlib.import_module("discreet").Discreet()
 
 
 class TestMood(EventPackageContract):

@@ -39,6 +39,7 @@ def origins(catalogue, kind, name):
         ("storage", {"memory", "sqlite"}),
         ("notifier", {"sip"}),
         ("package", {"presence", "presence.winfo"}),
+        ("aggregator", {"standard"}),
     ],
 )
 def test_our_own_plugins_are_found_and_can_be_loaded(kind, names):

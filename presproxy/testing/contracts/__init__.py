@@ -6,6 +6,13 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{kind}"
-        for kind in ("acl", "authenticator", "notifier", "package", "storage")
+        for kind in (
+            "acl",
+            "aggregator",
+            "authenticator",
+            "notifier",
+            "package",
+            "storage",
+        )
     )
 )
