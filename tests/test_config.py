@@ -106,7 +106,9 @@ def test_when_nothing_is_said_the_plugins_are_ours(catalogue):
         ("package", "vnd-microsoft-roaming-self"),
         ("aggregator", "standard"),
     ]
-    assert set(plan.packages) == {"presence", "presence.winfo"}
+    assert set(plan.packages) == {
+        use.name for kind, use in plan.configuration.uses() if kind == "package"
+    }
     assert IStorage.providedBy(plan.storage.plugin)
 
 

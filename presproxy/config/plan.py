@@ -22,6 +22,7 @@ from presproxy.interfaces import (
     INotifier,
     IStorage,
 )
+from presproxy.packages.aggregator import StandardAggregator
 
 
 @attrs.frozen(eq=False)
@@ -38,7 +39,9 @@ class Plan:
     storage: Named[IStorage]
     notifiers: Sequence[Named[INotifier]]
     packages: Mapping[str, IEventPackage]
-    aggregator: Named[IAggregator]
+    aggregator: Named[IAggregator] = attrs.field(
+        factory=lambda: Named("standard", StandardAggregator())
+    )
 
 
 def make_plan(

@@ -44,8 +44,8 @@ from presproxy.packages.seen import (
     MixedState,
     Seen,
     aggregate_categories,
-    aggregates,
     has_watchers,
+    inputs_of,
     mixed,
     number_of,
     seen_of,
@@ -199,8 +199,8 @@ class PresencePackage(Intervals):
         if material.publications:
             own = self._composed(material.presentity, material.publications)
             said, at = read_said(own.pieces), own.published_at
-        states = aggregates(material.categories, said, at, self.aggregate)
-        return aggregate_categories(*states)
+        inputs = inputs_of(material.categories, said, at)
+        return aggregate_categories(inputs, self.aggregate)
 
     def _composed(
         self, presentity: AddressOfRecord, publications: Sequence[Publication]

@@ -9,6 +9,7 @@ whoever watches sees the same person, whichever language he reads.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -36,6 +37,7 @@ from presproxy.documents.lync.older import OlderPresence, write_older_presence
 from presproxy.documents.lync.state import (
     Availability,
     StateInput,
+    StateKind,
     range_of,
     read_state,
     write_state,
@@ -147,7 +149,10 @@ def mixed(
     the pieces are as they are composed.
     """
     said = None if published_at is None else read_said(pieces)
-    state, workgroup_state = aggregates(categories, said, published_at, aggregate)
+    for_all, for_workgroup = inputs_of(categories, said, published_at)
+    state = workgroup_state = _dated(aggregate, for_all)
+    if for_workgroup is not for_all:
+        workgroup_state = _dated(aggregate, for_workgroup)
     shown = [
         each
         for each in categories
@@ -190,16 +195,13 @@ def number_of(state: StateInput) -> StateInput:
 # --- aggregates -----------------------------------------------------------------------
 
 
-def aggregates(
-    categories: Iterable[Category],
-    said: Said | None,
-    published_at: float | None,
-    aggregate: Aggregate,
-) -> tuple[StateInput, StateInput]:
+def inputs_of(
+    categories: Iterable[Category], said: Said | None, published_at: float | None
+) -> tuple[Sequence[StateInput], Sequence[StateInput]]:
     """
-    Make the state that all see, and that which workgroups see.
+    Give the states that count for all who watch, and for workgroups.
 
-    Where nothing is said for workgroups in particular, they see what all do.  A state
+    Where nothing is said for workgroups in particular, what counts for all does.  A state
     that cannot be read counts for nothing.
     """
     for_all: list[StateInput] = []
@@ -207,27 +209,32 @@ def aggregates(
     inputs = {AGGREGATION: for_all, WORKGROUP_AGGREGATION: for_workgroup}
     for each in categories:
         if each.name.category == STATE and each.name.container in inputs:
-            try:
+            with suppress(MalformedDocument):
                 state = read_state(each.body, published_at=each.published_at)
-            except MalformedDocument:
-                continue
-            inputs[each.name.container].append(state)
+                inputs[each.name.container].append(state)
     own = () if said is None else said.states(published_at or 0.0)
-    first = _dated(aggregate, (*for_all, *own))
+    for_all += own
     if not for_workgroup:
-        return first, first
-    return first, _dated(aggregate, (*for_workgroup, *own))
+        return for_all, for_all
+    return for_all, [*for_workgroup, *own]
 
 
 def aggregate_categories(
-    state: StateInput, workgroup_state: StateInput
+    inputs: tuple[Sequence[StateInput], Sequence[StateInput]], aggregate: Aggregate
 ) -> Sequence[Category]:
-    """Give the aggregates as their owner is shown them, in all their containers."""
-    external = number_of(state)
+    """
+    Give the aggregates as their owner is shown them, in all their containers.
+
+    There are none while no machine says anything: a client that signs in would take
+    itself for offline.
+    """
+    if not any(each.kind is StateKind.MACHINE for some in inputs for each in some):
+        return ()
+    state, workgroup_state = [_dated(aggregate, each) for each in inputs]
     categories = []
     for container, made_of in _MADE_OF.items():
         shown = workgroup_state if made_of == WORKGROUP_AGGREGATION else state
-        shown = external if container == EXTERNAL else shown
+        shown = number_of(shown) if container == EXTERNAL else shown
         categories.append(_state_category(shown, container))
     return tuple(categories)
 

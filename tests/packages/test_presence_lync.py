@@ -530,6 +530,12 @@ def test_the_owner_is_shown_an_aggregate_for_each_container():
     assert {each.expire_type for each in aggregates} == {ExpireType.USER}
 
 
+def test_the_owner_is_shown_no_aggregate_while_no_machine_says_anything():
+    materials = [Material(BOB), Material(BOB, categories=[user(6500), note("n")])]
+
+    assert [PACKAGE.aggregates(each) for each in materials] == [(), ()]
+
+
 # --- Clients of 2005
 
 
