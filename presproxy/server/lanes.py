@@ -44,6 +44,9 @@ def lane_of(data: bytes) -> Lane:
         return _ANSWER
     if _is_in_dialog(data):
         return _KEEPING
+    if data.startswith(b"SERVICE "):
+        # What Lync clients publish and change: where something is, is not seen at a glance.
+        return _CHANGE
     if not data.startswith(_BEGINNING):
         return _ASKING
     if data.startswith(b"PUBLISH "):

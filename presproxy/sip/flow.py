@@ -78,7 +78,10 @@ class Flow:
 
     def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
         """
-        Call ``tell`` once the flow is gone for good, in a turn of its own.
+        Call ``tell`` once the flow is gone, in a turn of its own.
+
+        It is gone, too, for all but the answers to what came, once its peer has said its
+        last word.
 
         Gives what takes that back.  For datagrams it is never called.
         """

@@ -83,12 +83,7 @@ class LyncClient:
             {
                 "To": f"<{self.uri}>",
                 "CSeq": f"{number} REGISTER",
-                "Contact": f'{self.contact};methods="INVITE, MESSAGE";proxy=replace;'
-                f'+sip.instance="<urn:uuid:{self.instance}>"',
-                "Supported": "gruu-10, adhoclist, msrtc-event-categories, "
-                "com.microsoft.msrtc.presence",
-                "Event": "registration",
-                "ms-keep-alive": "UAC;hop-hop=yes",
+                **signing_in(self.contact, self.instance),
                 **(fields or {}),
             },
             uri="sip:example.test",
@@ -96,12 +91,29 @@ class LyncClient:
 
     def publish(self, *publications: str, uri: str | None = None) -> Message | None:
         """Publish, for its own user if for nobody else."""
-        body = (
-            '<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence">'
-            f'<publications uri="{uri or self.uri}">{"".join(publications)}'
-            "</publications></publish>"
-        )
+        body = publish(uri or self.uri, *publications)
         return self.ask("SERVICE", {"Content-Type": PUBLISH}, body)
+
+
+def signing_in(contact: str, instance: str = INSTANCE) -> dict[str, Value]:
+    """Give what a REGISTER has that signs in."""
+    return {
+        "Contact": f'{contact};methods="INVITE, MESSAGE";proxy=replace;'
+        f'+sip.instance="<urn:uuid:{instance}>"',
+        "Supported": "gruu-10, adhoclist, msrtc-event-categories, "
+        "com.microsoft.msrtc.presence",
+        "Event": "registration",
+        "ms-keep-alive": "UAC;hop-hop=yes",
+    }
+
+
+def publish(uri: str, *publications: str) -> str:
+    """Write the body of a SERVICE that publishes."""
+    return (
+        '<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence">'
+        f'<publications uri="{uri}">{"".join(publications)}'
+        "</publications></publish>"
+    )
 
 
 def state(

@@ -328,8 +328,10 @@ class StreamConnection(TwistedProtocol):
             self._drain(unread=True)
 
     def _answer_only(self) -> None:
+        """Answer what came; nobody is there for what happens from now on."""
         self.state = State.ANSWERING
         self._end_soon()
+        self._tell_of_end()
 
     # --- Out
 
@@ -360,7 +362,7 @@ class StreamConnection(TwistedProtocol):
         """Call ``tell`` once the connection is gone; gives what takes that back."""
         key = object()
         self._waits_for_end[key] = tell
-        if self.state is State.CLOSED:
+        if self.state is not State.OPEN:
             self._tell_of_end()
 
         def take_back() -> None:

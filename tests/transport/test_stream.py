@@ -394,6 +394,20 @@ def test_a_peer_that_does_not_close_is_cut_off(accept):
     assert (before, accepted.wire.events) == (["shut"], ["shut", "abort"])
 
 
+def test_who_waits_for_the_end_is_told_of_the_last_word(accept):
+    accepted = accept()
+    told = []
+    accepted.flow.when_closed(lambda: told.append("early"))
+
+    accepted.connection.readConnectionLost()
+    assert told == []
+    accepted.clock.advance(0)
+    accepted.flow.when_closed(lambda: told.append("late"))
+    accepted.clock.advance(0)
+
+    assert told == ["early", "late"]
+
+
 def test_after_its_last_word_a_peer_gets_answers_for_a_while(accept):
     accepted = accept(closing=5.0)
 
