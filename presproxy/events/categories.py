@@ -20,10 +20,16 @@ from presproxy.documents.lync.categories import (
     Stale,
 )
 from presproxy.errors import LimitReached, MalformedDocument, PresproxyError
-from presproxy.events.category_records import CATEGORY, read_category, write_category
+from presproxy.events.category_records import (
+    Kept,
+    age_of,
+    deletion_of,
+    put_of,
+    read_category,
+)
 from presproxy.events.expiry import Expiries
 from presproxy.events.resource import Resources
-from presproxy.model.record import NEVER, Change, Delete, Put, Record
+from presproxy.model.record import Change, Record
 from presproxy.sip.uri import AddressOfRecord
 
 #: The packages whose state is composed from categories: for others, and for oneself.
@@ -45,22 +51,6 @@ class WrongVersion(PresproxyError):
             f"publication {each.index} was made on version {each.version}, and "
             f"{each.current} is current"
         )
-
-
-@attrs.define(eq=False)
-class Kept:
-    """A publication in the table; ``key`` names its record, whose version is its own."""
-
-    category: Category
-    key: str
-    user: AddressOfRecord
-    #: When it ends by itself, on the wall clock.
-    expires_at: float = attrs.field(init=False)
-    bucket: int = 0
-
-    @expires_at.default
-    def _of_category(self) -> float:
-        return self.category.expires_at
 
 
 @attrs.frozen
@@ -100,9 +90,9 @@ class StagedCategories:
         changes: list[Change] = []
         for old, new in ((step.old, step.new) for step in self.steps.values()):
             if old is not None and (new is None or new.key != old.key):
-                changes.append(_delete(old))
+                changes.append(deletion_of(old))
             if new is not None:
-                changes.append(_put(new))
+                changes.append(put_of(new))
         return changes
 
     def live(self) -> None:
@@ -289,8 +279,8 @@ class Categories:
         there = owned.kept.get(category.name)
         kept = Kept(category, record.key, user)
         if there is not None:
-            older, kept = sorted((there, kept), key=_age)
-            self.forgotten([_delete(older)])
+            older, kept = sorted((there, kept), key=age_of)
+            self.forgotten([deletion_of(older)])
             self._drop(owned, there)
         self._put(owned, kept)
         self._show(user)
@@ -369,7 +359,7 @@ class Categories:
         for kept in ending:
             self._drop(owned, kept)
         if ending:
-            self.forgotten([_delete(kept) for kept in ending])
+            self.forgotten([deletion_of(kept) for kept in ending])
         return bool(ending)
 
     def _put(self, owned: _Owned, kept: Kept) -> None:
@@ -431,22 +421,3 @@ def _lasts_as_long_as(
 
 def _octets(kept: Iterable[Kept | None]) -> int:
     return sum(len(each.category.body) for each in kept if each is not None)
-
-
-def _age(kept: Kept) -> tuple[float, int]:
-    return (kept.category.published_at, kept.category.version)
-
-
-def _put(kept: Kept) -> Put:
-    return Put(
-        CATEGORY,
-        kept.key,
-        kept.user,
-        kept.category.version - 1,
-        min(kept.category.expires_at, NEVER),
-        write_category(kept.category),
-    )
-
-
-def _delete(kept: Kept) -> Delete:
-    return Delete(CATEGORY, kept.key, kept.user, kept.category.version)

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import json
 
+import attrs
+
 from presproxy.documents.lync.categories import Category, CategoryName, ExpireType
-from presproxy.model.record import NEVER, Record
+from presproxy.model.record import NEVER, Delete, Put, Record
+from presproxy.sip.uri import AddressOfRecord
 
 CATEGORY = "category"
+
+
+@attrs.define(eq=False)
+class Kept:
+    """
+    A publication that is kept; ``key`` names its record.
+
+    The version of the record is that of the publication.
+    """
+
+    category: Category
+    key: str
+    user: AddressOfRecord
+    #: When it ends by itself, on the wall clock.
+    expires_at: float = attrs.field(init=False)
+    bucket: int = 0
+
+    @expires_at.default
+    def _of_category(self) -> float:
+        return self.category.expires_at
 
 
 def write_category(category: Category) -> bytes:
@@ -44,3 +67,25 @@ def read_category(record: Record) -> Category:
         )
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ValueError(f"category {record.key}: not readable") from error
+
+
+def age_of(kept: Kept) -> tuple[float, int]:
+    """Give what a later publication has more of."""
+    return (kept.category.published_at, kept.category.version)
+
+
+def put_of(kept: Kept) -> Put:
+    """Give what keeps a publication."""
+    return Put(
+        CATEGORY,
+        kept.key,
+        kept.user,
+        kept.category.version - 1,
+        min(kept.category.expires_at, NEVER),
+        write_category(kept.category),
+    )
+
+
+def deletion_of(kept: Kept) -> Delete:
+    """Give what keeps it no more."""
+    return Delete(CATEGORY, kept.key, kept.user, kept.category.version)
