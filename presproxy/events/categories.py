@@ -17,16 +17,10 @@ from presproxy.documents.lync.categories import (
     Category,
     CategoryName,
     ExpireType,
-    Stale,
 )
-from presproxy.errors import LimitReached, MalformedDocument, PresproxyError
-from presproxy.events.category_records import (
-    Kept,
-    age_of,
-    deletion_of,
-    put_of,
-    read_category,
-)
+from presproxy.errors import LimitReached
+from presproxy.events.category_records import Kept, age_of, deletion_of, read_category
+from presproxy.events.category_staging import Owned, StagedCategories
 from presproxy.events.expiry import Expiries
 from presproxy.events.resource import Resources
 from presproxy.model.record import Change, Record
@@ -34,97 +28,6 @@ from presproxy.sip.uri import AddressOfRecord
 
 #: The packages whose state is composed from categories: for others, and for oneself.
 PRESENCE, ROAMING_SELF = "presence", "vnd-microsoft-roaming-self"
-
-#: Seconds that a publication lasts at the most which ends by itself: a year, chosen.
-_LONGEST = 366 * 86400
-
-
-@attrs.frozen(eq=False)
-class WrongVersion(PresproxyError):
-    """Publications were made on other versions than the current ones; nothing is done."""
-
-    stale: Sequence[Stale]
-
-    def __str__(self) -> str:
-        each = self.stale[0]
-        return (
-            f"publication {each.index} was made on version {each.version}, and "
-            f"{each.current} is current"
-        )
-
-
-@attrs.frozen
-class _Step:
-    """One publication as it is, and as it is to be; None where there is none."""
-
-    old: Kept | None
-    new: Kept | None
-
-
-@attrs.define(eq=False)
-class StagedCategories:
-    """
-    Publications of one user on their way.
-
-    ``ended`` are endpoints that end meanwhile, ``is_deserted`` says that the last did.
-    """
-
-    table: Categories
-    user: AddressOfRecord
-    steps: dict[CategoryName, _Step]
-    changed_at: float
-    ended: set[str] = attrs.field(factory=set)
-    is_deserted: bool = False
-
-    @property
-    def growth(self) -> int:
-        """By how many publications there will be more."""
-        return sum(
-            (step.new is not None) - (step.old is not None)
-            for step in self.steps.values()
-        )
-
-    @property
-    def changes(self) -> Sequence[Change]:
-        """See `Staged`."""
-        changes: list[Change] = []
-        for old, new in ((step.old, step.new) for step in self.steps.values()):
-            if old is not None and (new is None or new.key != old.key):
-                changes.append(deletion_of(old))
-            if new is not None:
-                changes.append(put_of(new))
-        return changes
-
-    def live(self) -> None:
-        """See `Staged`."""
-        self.table.live(self)
-
-    def take_back(self) -> None:
-        """See `Staged`."""
-        self.table.take_back(self)
-
-
-@attrs.define(eq=False)
-class _Owned:
-    """What one user has, and what is on its way."""
-
-    kept: dict[CategoryName, Kept] = attrs.field(factory=dict)
-    under_way: list[StagedCategories] = attrs.field(factory=list)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.kept or self.under_way)
-
-    def held(self, name: CategoryName) -> _Step | None:
-        """Give what is under way of a publication."""
-        return next(
-            (each.steps[name] for each in self.under_way if name in each.steps), None
-        )
-
-    def step(self, name: CategoryName) -> _Step:
-        """Give what is under way of a publication, or one that changes nothing."""
-        kept = self.kept.get(name)
-        return self.held(name) or _Step(kept, kept)
 
 
 @attrs.frozen
@@ -150,7 +53,7 @@ class Categories:
     make_key: Callable[[], str]
     forgotten: Callable[[Sequence[Change]], None]
     bounds: CategoryBounds = CategoryBounds()
-    _users: dict[AddressOfRecord, _Owned] = attrs.field(factory=dict)
+    _users: dict[AddressOfRecord, Owned] = attrs.field(factory=dict)
     _expiries: Expiries[Kept] = attrs.field(factory=Expiries)
     _alive: int = 0
     _growth: int = 0
@@ -194,20 +97,8 @@ class Categories:
         that is looked at, or that is on its way by another request; `LimitReached`; and
         `MalformedDocument` for what cannot be.
         """
-        owned = self._users.get(user) or _Owned()
-        steps: dict[CategoryName, _Step] = {}
-        stale: list[Stale] = []
-        for index, each in enumerate(asked, 1):
-            step = steps.get(each.name) or owned.step(each.name)
-            current = _version(step.new)
-            is_right = whatever_version or _fits(each, current)
-            if not is_right or owned.held(each.name) is not None:
-                stale.append(Stale(index, each.version, current))
-                continue
-            new = self._made(user, each, index, step.new, endpoint, now)
-            steps[each.name] = _Step(step.old, new)
-        if stale:
-            raise WrongVersion(tuple(stale))
+        owned = self._users.get(user) or Owned()
+        steps = owned.steps(user, asked, endpoint, now, self.make_key, whatever_version)
         staged = StagedCategories(self, user, steps, changed_at)
         self._check_room(owned, staged)
         owned.under_way.append(staged)
@@ -275,7 +166,7 @@ class Categories:
         category = read_category(record)
         if category.expires_at <= now:
             return False
-        owned = self._users.setdefault(user, _Owned())
+        owned = self._users.setdefault(user, Owned())
         there = owned.kept.get(category.name)
         kept = Kept(category, record.key, user)
         if there is not None:
@@ -288,30 +179,7 @@ class Categories:
 
     # -- Below -----------------------------------------------------------------------
 
-    def _made(
-        self,
-        user: AddressOfRecord,
-        asked: Asked,
-        index: int,
-        old: Kept | None,
-        endpoint: str,
-        now: float,
-    ) -> Kept | None:
-        """Make of one that is asked for what is to be kept, nothing if it goes."""
-        if asked.is_removal:
-            return None
-        category = Category(
-            name=asked.name,
-            version=_version(old) + 1,
-            expire_type=asked.expire_type,
-            body=asked.body,
-            published_at=now,
-            expires_at=_end_of(asked, index, now),
-            endpoint=endpoint,
-        )
-        return Kept(category, self.make_key() if old is None else old.key, user)
-
-    def _check_room(self, owned: _Owned, staged: StagedCategories) -> None:
+    def _check_room(self, owned: Owned, staged: StagedCategories) -> None:
         """Raise `LimitReached` where there is no room for what would be more."""
         bounds, under_way = self.bounds, (*owned.under_way, staged)
         growth = sum(each.growth for each in under_way)
@@ -330,13 +198,13 @@ class Categories:
         if more > 0 and there + more > bounds.octets_of_one:
             raise LimitReached("octets published by one user", bounds.octets_of_one)
 
-    def _settled(self, staged: StagedCategories) -> _Owned:
+    def _settled(self, staged: StagedCategories) -> Owned:
         owned = self._users[staged.user]
         owned.under_way.remove(staged)
         self._growth -= staged.growth
         return owned
 
-    def _end_late(self, owned: _Owned, staged: StagedCategories) -> bool:
+    def _end_late(self, owned: Owned, staged: StagedCategories) -> bool:
         """End what should have ended while it was under way."""
         if not staged.ended:
             return False
@@ -345,7 +213,7 @@ class Categories:
 
     def _end(
         self,
-        owned: _Owned,
+        owned: Owned,
         names: Iterable[CategoryName],
         endpoints: set[str],
         is_deserted: bool,
@@ -362,13 +230,13 @@ class Categories:
             self.forgotten([deletion_of(kept) for kept in ending])
         return bool(ending)
 
-    def _put(self, owned: _Owned, kept: Kept) -> None:
+    def _put(self, owned: Owned, kept: Kept) -> None:
         owned.kept[kept.category.name] = kept
         self._alive += 1
         if kept.category.expire_type is ExpireType.TIME:
             self._expiries.keep(kept)
 
-    def _drop(self, owned: _Owned, kept: Kept | None) -> None:
+    def _drop(self, owned: Owned, kept: Kept | None) -> None:
         if kept is not None and owned.kept.get(kept.category.name) is kept:
             del owned.kept[kept.category.name]
             self._alive -= 1
@@ -387,28 +255,9 @@ class Categories:
             resource.categories = self.of(user)
             self.resources.drop_if_empty(resource)
 
-    def _forget_if_empty(self, user: AddressOfRecord, owned: _Owned) -> None:
+    def _forget_if_empty(self, user: AddressOfRecord, owned: Owned) -> None:
         if owned.is_empty:
             self._users.pop(user, None)
-
-
-def _version(kept: Kept | None) -> int:
-    return 0 if kept is None else kept.category.version
-
-
-def _fits(asked: Asked, current: int) -> bool:
-    """Whether a request was made on the current version, or ends what is not there."""
-    return asked.version == current or (asked.is_removal and not current)
-
-
-def _end_of(asked: Asked, index: int, now: float) -> float:
-    if asked.expire_type is not ExpireType.TIME:
-        return float("inf")
-    if asked.expires is None:
-        raise MalformedDocument(
-            f"publication {index}: with expireType time, expires says for how long"
-        )
-    return now + min(asked.expires, _LONGEST)
 
 
 def _lasts_as_long_as(

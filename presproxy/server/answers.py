@@ -19,7 +19,7 @@ from presproxy.errors import (
     StorageUnavailable,
     SubscriptionEnded,
 )
-from presproxy.events.categories import WrongVersion
+from presproxy.events.category_staging import WrongVersion
 from presproxy.events.contact_edits import FixedGroup, UnknownGroup
 from presproxy.events.containers import StaleContainers
 from presproxy.events.locations import OutOfOrder

@@ -13,12 +13,13 @@ from presproxy.documents.lync.categories import (
     Stale,
 )
 from presproxy.errors import LimitReached, MalformedDocument
-from presproxy.events.categories import CategoryBounds, WrongVersion
+from presproxy.events.categories import CategoryBounds
 from presproxy.events.category_records import (
     CATEGORY,
     read_category,
     write_category,
 )
+from presproxy.events.category_staging import WrongVersion
 from presproxy.model.record import NEVER, Delete, Put, Record
 from presproxy.testing.agency import ALICE, Agency, WordPackage
 

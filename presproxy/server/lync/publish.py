@@ -16,7 +16,8 @@ from presproxy.documents.lync.categories import (
     read_publish,
 )
 from presproxy.errors import AccessDenied
-from presproxy.events.categories import Categories, WrongVersion
+from presproxy.events.categories import Categories
+from presproxy.events.category_staging import WrongVersion
 from presproxy.events.endpoints import Endpoints
 from presproxy.server.answer import Answer, Refusal, for_now
 from presproxy.server.domains import Domains
