@@ -6,25 +6,17 @@ from collections.abc import Sequence
 
 import attrs
 
-from presproxy.documents.lync.categories import Category, ExpireType
+from presproxy.documents.lync.categories import Category
 from presproxy.events.categories import PRESENCE, Categories
 from presproxy.events.resource import Resources
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IAggregating, Material
 from presproxy.sip.uri import AddressOfRecord
 
-_STATE = "state"
-
 
 @attrs.frozen(eq=False)
 class Shown:
-    """
-    Adds the states that the server makes of all others.
-
-    It makes them while something says what a user does now.  Where nothing does they are
-    left out: a client that signs in takes them for its user's choice, and nobody chose to
-    be offline.
-    """
+    """Adds the states that the package of presence makes of all others."""
 
     resources: Resources
     categories: Categories
@@ -37,8 +29,7 @@ class Shown:
         guard = self.resources.guard(PRESENCE)
         resource = self.resources.find(user, PRESENCE)
         publications = () if resource is None else tuple(resource.publications)
-        is_there = publications or any(map(_tells_of_now, published))
-        if not is_there or not IAggregating.providedBy(guard.plugin):
+        if not IAggregating.providedBy(guard.plugin):
             return published
         material = Material(user, publications, categories=published)
         try:
@@ -48,9 +39,3 @@ class Shown:
             return published
         names = {each.name for each in made}
         return (*(each for each in published if each.name not in names), *made)
-
-
-def _tells_of_now(category: Category) -> bool:
-    return (
-        category.name.category == _STATE and category.expire_type is ExpireType.ENDPOINT
-    )
