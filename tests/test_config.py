@@ -19,6 +19,7 @@ from presproxy.config import (
     prepare,
 )
 from presproxy.config.read import KEYS
+from presproxy.config.values import PACKAGES
 from presproxy.errors import ConfigurationMistakes
 from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
@@ -98,17 +99,21 @@ def test_when_nothing_is_said_the_plugins_are_ours(catalogue):
     plan = make_plan(CommandLine(), catalogue, MACHINE)
 
     assert [(kind, str(use)) for kind, use in plan.configuration.uses()] == [
+        ("acl", "containers"),
         ("acl", "contacts"),
         ("storage", "sqlite:path=presproxy.db"),
         ("notifier", "sip"),
         ("package", "presence"),
         ("package", "presence.winfo"),
         ("package", "vnd-microsoft-roaming-self"),
+        ("package", "vnd-microsoft-roaming-contacts"),
+        ("package", "vnd-microsoft-roaming-acl"),
+        ("package", "presence.wpending"),
+        ("package", "vnd-microsoft-provisioning-v2"),
+        ("package", "vnd-microsoft-provisioning"),
         ("aggregator", "standard"),
     ]
-    assert set(plan.packages) == {
-        use.name for kind, use in plan.configuration.uses() if kind == "package"
-    }
+    assert tuple(plan.packages) == PACKAGES
     assert IStorage.providedBy(plan.storage.plugin)
 
 

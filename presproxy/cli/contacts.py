@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import click
@@ -83,10 +83,22 @@ def contacts(
     if as_json:
         print_json(said)
         return
-    print_table(
-        ("watcher", "handling"),
-        [(short(each["aor"]), each["handling"]) for each in said["contacts"]],
-    )
+    _print_contacts(said["contacts"])
+
+
+def _print_contacts(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Print entries, with names and groups where the user's clients gave any."""
+    columns: tuple[str, ...] = ("watcher", "handling")
+    rows: list[tuple[str, ...]] = [
+        (short(each["aor"]), each["handling"]) for each in entries
+    ]
+    if any("groups" in each for each in entries):
+        columns += ("name", "groups")
+        rows = [
+            (*row, each.get("name", ""), ", ".join(each.get("groups", ())))
+            for row, each in zip(rows, entries, strict=True)
+        ]
+    print_table(columns, rows)
 
 
 def _handling(name: str, handling: str, help: str) -> click.Command:

@@ -187,6 +187,20 @@ class LyncOptions:
     )
 
 
+#: The event packages served where nobody says otherwise: RFC 3856's and what is told of
+#: its watchers, and those of Lync's users.
+PACKAGES = (
+    "presence",
+    "presence.winfo",
+    "vnd-microsoft-roaming-self",
+    "vnd-microsoft-roaming-contacts",
+    "vnd-microsoft-roaming-acl",
+    "presence.wpending",
+    "vnd-microsoft-provisioning-v2",
+    "vnd-microsoft-provisioning",
+)
+
+
 @attrs.frozen
 class Configuration:
     """
@@ -200,16 +214,15 @@ class Configuration:
     listen: tuple[Where, ...] = LISTENERS
     domains: tuple[str, ...] = ("localhost",)
     auth: tuple[Use, ...] = ()
-    acl: tuple[Use, ...] = (Use("contacts", where=_DEFAULT),)
+    acl: tuple[Use, ...] = (
+        Use("containers", where=_DEFAULT),
+        Use("contacts", where=_DEFAULT),
+    )
     storage: Use = attrs.field(
         default=Use("sqlite", {"path": "presproxy.db"}, where=_DEFAULT)
     )
     notifier: tuple[Use, ...] = (SIP,)
-    package: tuple[Use, ...] = (
-        Use("presence", where=_DEFAULT),
-        Use("presence.winfo", where=_DEFAULT),
-        Use("vnd-microsoft-roaming-self", where=_DEFAULT),
-    )
+    package: tuple[Use, ...] = tuple(Use(name, where=_DEFAULT) for name in PACKAGES)
     aggregator: Use = attrs.field(default=Use("standard", where=_DEFAULT))
     http: Where = HTTP
     min_expires: int = 60

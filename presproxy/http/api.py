@@ -150,7 +150,8 @@ class Api:
         """Show what a presentity has said of his watchers."""
         owner = self._named(aor, "path")
         handlings = await self._lists().contacts(owner)
-        return _shown(request, shapes.contacts(owner, handlings))
+        kept = self._sight.kept(owner)
+        return _shown(request, shapes.contacts(owner, handlings, kept))
 
     @app.route("/contacts/<aor>/<watcher>", methods=["PUT"])
     async def handle(self, request: IRequest, aor: str, watcher: str) -> bytes:

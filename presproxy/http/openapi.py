@@ -279,7 +279,13 @@ _SCHEMAS: JSON = {
             rule=_TEXT,
         ),
     ),
-    "Contact": _object(["aor", "handling"], aor=_TEXT, handling=_HANDLING),
+    "Contact": _object(
+        ["aor", "handling"],
+        aor=_TEXT,
+        handling=_HANDLING,
+        name=_TEXT,
+        groups=_array(_TEXT),
+    ),
     "Contacts": _object(
         ["owner", "contacts"], owner=_TEXT, contacts=_array(_ref("Contact"))
     ),

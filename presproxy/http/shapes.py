@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from presproxy.documents.lync.contacts import DEFAULT_GROUP, ContactList
 from presproxy.events.locations import Registration
 from presproxy.events.resource import Resource
 from presproxy.http.sight import Used
@@ -16,6 +17,9 @@ from presproxy.model.subscription import State, Subscription
 from presproxy.sip.uri import AddressOfRecord
 
 JSON = Mapping[str, Any]
+
+#: The groups of a contact that was put into none: the one for all such.
+_IN_NONE = (DEFAULT_GROUP.id,)
 
 
 def moment(seconds: float) -> str:
@@ -113,13 +117,29 @@ def explained(
 
 
 def contacts(
-    aor: AddressOfRecord, handlings: Mapping[AddressOfRecord, Handling]
+    aor: AddressOfRecord,
+    handlings: Mapping[AddressOfRecord, Handling],
+    kept: ContactList,
 ) -> JSON:
-    """Show what a presentity has said of his watchers."""
+    """
+    Show what a presentity has said of his watchers.
+
+    ``kept`` is the list as his clients show it: whom they gave a name or a group is shown
+    with them.
+    """
+    groups = {group.id: group.name for group in kept.groups}
+    names = {
+        contact.uri: {
+            "name": contact.name,
+            "groups": [groups[number] for number in contact.groups],
+        }
+        for contact in kept.contacts
+        if contact.name or contact.groups != _IN_NONE
+    }
     return {
         "owner": aor,
         "contacts": [
-            {"aor": watcher, "handling": handling.value}
+            {"aor": watcher, "handling": handling.value, **names.get(watcher, {})}
             for watcher, handling in sorted(handlings.items())
         ],
     }

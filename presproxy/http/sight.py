@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import attrs
 
+from presproxy.documents.lync.contacts import ContactList
 from presproxy.events.agent import PresenceAgent
 from presproxy.events.locations import Locations
 from presproxy.extend.maker import Kind
@@ -31,8 +32,9 @@ class Sight:
     What is shown and may be changed by HTTP.
 
     ``home`` gives an address as it is kept here; ``explain`` asks the contact ACLs;
-    ``lists`` is the one whose lists can be written, if there is one; ``now`` the wall
-    clock; ``listeners`` the places really listened on.
+    ``lists`` is the one whose lists can be written, if there is one; ``kept`` gives a
+    contact list as its owner's clients show it; ``now`` is the wall clock, and
+    ``listeners`` the places really listened on.
     """
 
     version: str
@@ -44,6 +46,7 @@ class Sight:
     locations: Locations
     explain: Callable[[Identity, AddressOfRecord, str], Awaitable[Explained]]
     lists: IContactList | None
+    kept: Callable[[AddressOfRecord], ContactList]
     metrics: Metrics
     now: Callable[[], float]
     listeners: Callable[[], Sequence[str]]

@@ -36,6 +36,12 @@ open_acl = PluginMaker(
     target="presproxy.acl.open:OpenACL",
     summary="Lets everybody see everybody.",
 )
+containers_acl = PluginMaker(
+    kind="acl",
+    name="containers",
+    target="presproxy.acl.containers:ContainersACL",
+    summary="Obeys the containers that each user's Lync clients put watchers into.",
+)
 contacts_acl = PluginMaker(
     kind="acl",
     name="contacts",
@@ -74,6 +80,36 @@ roaming_self_package = PluginMaker(
     name="vnd-microsoft-roaming-self",
     target="presproxy.packages.roaming_self:RoamingSelfPackage",
     summary="What a Lync user publishes and for whom, as his own endpoints see it.",
+)
+roaming_contacts_package = PluginMaker(
+    kind="package",
+    name="vnd-microsoft-roaming-contacts",
+    target="presproxy.packages.roaming_contacts:RoamingContactsPackage",
+    summary="A user's own contact list, for his Lync clients and those like them.",
+)
+roaming_acl_package = PluginMaker(
+    kind="package",
+    name="vnd-microsoft-roaming-acl",
+    target="presproxy.packages.roaming_acl:RoamingAclPackage",
+    summary="Whom a user lets see him, for his clients of 2005.",
+)
+wpending_package = PluginMaker(
+    kind="package",
+    name="presence.wpending",
+    target="presproxy.packages.wpending:WpendingPackage",
+    summary="Who added a user and waits for his answer, for his clients of 2005.",
+)
+provisioning_package = PluginMaker(
+    kind="package",
+    name="vnd-microsoft-provisioning",
+    target="presproxy.packages.provisioning:ProvisioningPackage",
+    summary="Settings for Lync clients of 2005: there are none.",
+)
+provisioning_v2_package = PluginMaker(
+    kind="package",
+    name="vnd-microsoft-provisioning-v2",
+    target="presproxy.packages.provisioning:ProvisioningV2Package",
+    summary="Settings for Lync clients, group by group: there are none.",
 )
 winfo_package = PluginMaker(
     kind="package",

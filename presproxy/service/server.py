@@ -190,6 +190,7 @@ class PresenceServer:
             locations=self.locations,
             explain=self.decider.explain,
             lists=_lists(self.plan),
+            kept=self.house.contacts.shown,
             metrics=self.metrics,
             now=self.house.now,
             listeners=lambda: [str(where) for where in self.bound],

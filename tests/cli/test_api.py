@@ -10,6 +10,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from presproxy.cli.api import ApiClient, ApiRefused, ApiUnavailable
+from presproxy.documents.lync.contacts import Contact
+from presproxy.events.contact_edits import set_contact
 
 ALICE = "alice@example.test"
 
@@ -121,6 +123,25 @@ async def test_contact_lists_are_written_and_shown(invoke, served):
         "bob@example.test      allow",
         "mallory@example.test  block",
         "trudy@example.test    polite-block",
+    ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_names_and_groups_of_contacts_are_shown_where_there_are_any(
+    invoke, served
+):
+    contacts = served.server.house.contacts
+    alice = f"sip:{ALICE}"
+    contact = Contact("sip:bob@example.test", "Bob", (1,))
+    await contacts.change(alice, lambda: set_contact(contacts.lists, alice, contact))
+    await invoke("block", ALICE, "eve@example.test", *served.api)
+
+    shown = await invoke("contacts", ALICE, *served.api)
+
+    assert shown.stdout.splitlines() == [
+        "watcher           handling  name  groups",
+        "bob@example.test  allow     Bob   ~",
+        "eve@example.test  block",
     ]
 
 

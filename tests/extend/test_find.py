@@ -145,7 +145,7 @@ def test_an_unknown_name_is_told_with_those_there_are():
         find_plugins().get("acl", "contatcs")
 
     assert str(caught.value).startswith(
-        "there is no acl 'contatcs', only contacts, open; did you mean 'contacts'?"
+        "there is no acl 'contatcs', only contacts, containers, open; did you mean 'contacts'?"
     )
 
 

@@ -7,7 +7,9 @@ from urllib.parse import quote
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from presproxy.documents.lync.contacts import Contact
 from presproxy.errors import StorageUnavailable
+from presproxy.events.contact_edits import add_group, set_contact
 from presproxy.http.api import Api
 from presproxy.http.openapi import description
 from presproxy.model.decision import FULL, Decision, Handling
@@ -311,6 +313,25 @@ async def test_what_is_written_is_shown_obeyed_and_forgotten(door):
     assert told == [("terminated;reason=rejected", "closed")]
     assert (gone.code, gone.body) == (204, b"")
     assert left["contacts"] == []
+
+
+@waiting_test
+async def test_names_and_groups_which_clients_gave_are_shown(door):
+    contacts = door.desk.server.house.contacts
+    lists = contacts.lists
+    for stage in (
+        lambda: add_group(lists, BOB, "Work", ""),
+        lambda: set_contact(lists, BOB, Contact(ALICE, "Al", (2, 1))),
+        lambda: set_contact(lists, BOB, Contact("sip:carol@example.test")),
+    ):
+        await contacts.change(BOB, stage)
+
+    shown = await door.get(f"contacts/{BOB}")
+
+    assert shown["contacts"] == [
+        {"aor": ALICE, "handling": "allow", "name": "Al", "groups": ["Work", "~"]},
+        {"aor": "sip:carol@example.test", "handling": "allow"},
+    ]
 
 
 @pytest.mark.parametrize(
