@@ -208,6 +208,7 @@ def build(
                     limits.batch,
                     limits.watchers_of_one,
                     now,
+                    lists.subscribers.introduced,
                 ),
                 list_notifier,
                 tokens,

@@ -34,20 +34,21 @@ class SubscriberBook:
     journal: Journal
     run: Callable[[Awaitable[None]], None]
 
-    def note(
-        self, user: AddressOfRecord, watcher: AddressOfRecord, display_name: str = ""
+    def introduced(
+        self, user: AddressOfRecord, watcher: AddressOfRecord, is_new: bool
     ) -> None:
         """
-        Somebody added one of our users to his contacts.
+        Somebody watches a user from now on; ``is_new`` if he says it is since just now.
 
-        Nobody waits for this.  Whom the user has said anything of he knows already.
+        Whether he says so or not, a user is told of each once.  Nobody waits for this.
+        Whom the user has said anything of he knows already.
         """
         is_ours = domain_of(user) in self.domains.names
         if not is_ours or watcher == user or self.contacts.of(user).get(watcher):
             return
         of_the_house = domain_of(watcher) in self.domains.names
         kind = MemberType.SAME_ENTERPRISE if of_the_house else MemberType.FEDERATED
-        self.run(self._note(user, Subscriber(watcher, kind, False, display_name)))
+        self.run(self._note(user, Subscriber(watcher, kind)))
 
     async def _note(self, user: AddressOfRecord, subscriber: Subscriber) -> None:
         try:

@@ -35,22 +35,22 @@ def acknowledge(serve):
 
 def told(book):
     return [
-        (each.user, each.display_name, each.type.value, each.is_acknowledged)
+        (each.user, each.type.value, each.is_acknowledged)
         for each in book.table.of(ALICE)
     ]
 
 
 def test_who_adds_a_user_is_told_of_until_he_is_acknowledged(book, acknowledge):
-    book.note(ALICE, BOB, "Bob")
-    book.note(ALICE, EVE)
-    book.note(ALICE, BOB, "Bob")
+    book.introduced(ALICE, BOB, True)
+    book.introduced(ALICE, EVE, False)
+    book.introduced(ALICE, BOB, True)
 
     answer = acknowledge("bob@example.test")
 
     assert answer.status == 200
     assert told(book) == [
-        (BOB, "Bob", "sameEnterprise", True),
-        (EVE, "", "federated", False),
+        (BOB, "sameEnterprise", True),
+        (EVE, "federated", False),
     ]
 
 
@@ -59,26 +59,26 @@ async def test_of_whom_something_was_said_he_is_known(lync_desk, book):
     await lync_desk.server.lync.lists.contacts.handle(ALICE, BOB, Handling.ALLOW)
     await lync_desk.server.lync.lists.contacts.handle(ALICE, EVE, Handling.BLOCK)
 
-    book.note(ALICE, BOB)
-    book.note(ALICE, EVE)
-    book.note(ALICE, ALICE)
+    book.introduced(ALICE, BOB, False)
+    book.introduced(ALICE, EVE, False)
+    book.introduced(ALICE, ALICE, False)
 
     assert told(book) == []
 
 
 def test_nobody_is_noted_for_users_who_are_not_ours(book):
-    book.note(EVE, ALICE)
+    book.introduced(EVE, ALICE, False)
 
     assert book.table.of(EVE) == ()
 
 
 def test_who_could_not_be_kept_is_noted_another_time(lync_desk, book):
     lync_desk.storage.failure = StorageUnavailable("the disk is full")
-    book.note(ALICE, BOB)
+    book.introduced(ALICE, BOB, False)
     lync_desk.storage.failure = None
     before = told(book)
 
-    book.note(ALICE, BOB)
+    book.introduced(ALICE, BOB, False)
 
     assert before == []
     assert [user for user, *_ in told(book)] == [BOB]
@@ -88,7 +88,7 @@ def test_who_could_not_be_kept_is_noted_another_time(lync_desk, book):
 def test_an_acknowledgement_that_could_not_be_kept_is_refused_for_now(
     lync_desk, book, acknowledge
 ):
-    book.note(ALICE, BOB)
+    book.introduced(ALICE, BOB, False)
     lync_desk.storage.failure = StorageUnavailable("the disk is full")
 
     answer = acknowledge(BOB)
@@ -98,11 +98,11 @@ def test_an_acknowledgement_that_could_not_be_kept_is_refused_for_now(
 
 
 def test_who_says_what_somebody_may_do_knows_of_him(book, serve):
-    book.note(ALICE, EVE)
+    book.introduced(ALICE, EVE, False)
 
     serve("application/soap+xml", write_soap(SetAce("USER", EVE, "AA")))
 
-    assert told(book) == [(EVE, "", "federated", True)]
+    assert told(book) == [(EVE, "federated", True)]
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_what_is_no_answer_is_a_bad_request(serve):
 
 def test_clients_of_2005_are_told_who_waits(lync_desk, book, acknowledge):
     lync_desk.subscribe({"Event": "presence.wpending"}, uri=ALICE)
-    book.note(ALICE, EVE, "Eve")
+    book.introduced(ALICE, EVE, True)
     waiting = lync_desk.notified()
     acknowledge(EVE)
     after = lync_desk.notified()
 
     assert [read_pending(each.body) for each in (*waiting, *after)] == [
         (),
-        ((EVE, "Eve"),),
+        ((EVE, ""),),
         (),
     ]
