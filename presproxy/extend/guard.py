@@ -132,7 +132,7 @@ class Guard(Generic[_Plugin]):
             if isinstance(answer, Deferred):
                 waiting = answer
             else:
-                waiting = Deferred.fromCoroutine(_resumed(steps, waited_for))
+                waiting = Deferred.fromCoroutine(resumed(steps, waited_for))
         except self.declared:
             self._went_well(began)
             raise
@@ -257,7 +257,7 @@ async def _awaited(answer: Awaitable[_T]) -> _T:
     return await answer
 
 
-def _resumed(
+def resumed(
     steps: Coroutine[Any, Any, _T] | Generator[Any, Any, _T], waited_for: Any
 ) -> Generator[Any, Any, _T]:
     """Go on with what was stepped once, and waits."""
