@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.batches import BATCHES
 from bench.check import Check
 from bench.growth import MEMORY
 from bench.interleave import INTERLEAVE
@@ -10,4 +11,12 @@ from bench.latency import LATENCY
 from bench.overload import OVERLOAD
 from bench.restart import RESTART
 
-CHECKS: tuple[Check, ...] = (LATENCY, INTERLEAVE, KILL, RESTART, OVERLOAD, MEMORY)
+CHECKS: tuple[Check, ...] = (
+    LATENCY,
+    BATCHES,
+    INTERLEAVE,
+    KILL,
+    RESTART,
+    OVERLOAD,
+    MEMORY,
+)

@@ -23,6 +23,8 @@ class Size:
     storm: float
     #: How often a server is killed while it is busy.
     kills: int
+    #: Watchers with a contact list each.
+    rosters: int
 
 
 QUICK = Size(
@@ -35,6 +37,7 @@ QUICK = Size(
     subscriptions=5_000,
     storm=10.0,
     kills=3,
+    rosters=20,
 )
 
 FULL = Size(
@@ -47,4 +50,5 @@ FULL = Size(
     subscriptions=10_000,
     storm=120.0,
     kills=20,
+    rosters=100,
 )
