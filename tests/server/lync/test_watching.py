@@ -197,3 +197,15 @@ def test_a_presence_subscription_of_its_own_is_told_in_categories(desk, alice):
 
     assert answer.get("content-type") == KIND
     assert "<availability>18500</availability>" in answer.text
+
+
+def test_whoever_is_watched_learns_of_it_once(desk, alice, bob):
+    first = watch_self(bob)
+    watch(alice, BOB)
+    watch(alice, BOB)
+
+    (change,) = told(desk, bob)
+    assert "<subscriber " not in first.text
+    assert change.text.count("<subscriber ") == 1
+    assert 'user="alice@example.test"' in change.text
+    assert 'acknowledged="false"' in change.text
