@@ -349,6 +349,28 @@ def test_what_is_read_and_sent_is_not_buffered_any_more(accept, house, options):
     assert house.count("connections_buffered", transport="tcp") == 0
 
 
+def test_all_that_goes_out_is_signed_once_that_was_agreed_on(accept, house):
+    class Numbering:
+        count = 0
+
+        def sealed(self, data: bytes) -> bytes:
+            self.count += 1
+            return b"%d:%s" % (self.count, data)
+
+    accepted = accept()
+
+    accepted.flow.send(b"before")
+    accepted.flow.seal_with(Numbering())
+    accepted.flow.send(b"one")
+    accepted.connection.pauseProducing()
+    accepted.flow.send(b"two")
+    accepted.flow.seal_with(None)
+    accepted.flow.send(b"after")
+    accepted.connection.resumeProducing()
+
+    assert accepted.wire.written == b"before1:one2:twoafter"
+
+
 def test_a_flow_that_something_depends_on_is_kept(accept, options):
     accepted = accept(idle=600.0)
 
