@@ -38,11 +38,11 @@ class Acceptor:
     """
     What reads the tickets for one principal of ours.
 
-    ``target`` is the principal with or without its realm, ``keytab`` a file, and empty
+    ``target`` is the principal with or without its realm, ``keytab`` a file, and None
     for that of the host.  Raises `ConfigurationMistakes` if the key is not there.
     """
 
-    def __init__(self, target: str, keytab: str) -> None:
+    def __init__(self, target: str, keytab: str | None) -> None:
         store: dict[str | bytes, str | bytes] | None = None
         if keytab:
             store = {"keytab": keytab}

@@ -28,10 +28,10 @@ from presproxy.auth.handshake import (
 )
 from presproxy.auth.perflow import PerFlow
 from presproxy.auth.sipae import Signer, Terms
+from presproxy.auth.tally import Tally
 from presproxy.errors import CredentialsRejected, MalformedField
 from presproxy.extend.maker import option
 from presproxy.interfaces import IAuthenticator, IHouse
-from presproxy.metrics import Counter
 from presproxy.model.identity import Identity
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
@@ -66,13 +66,13 @@ class KerberosAuthenticator:
         "name.",
         validator=attrs.validators.matches_re(r"[A-Za-z0-9.\-]+/[A-Za-z0-9.\-]+"),
     )
-    keytab: str = option(
-        "The file with its key. Without it, the keytab of this host.", default=""
+    keytab: str | None = option(
+        "The file with its key. Without it, the keytab of this host.", default=None
     )
-    domain: str = option(
+    domain: str | None = option(
         "The domain whose users the principals are. Without it, their realm in small "
         "letters.",
-        default="",
+        default=None,
     )
     versions: tuple[int, ...] = option(
         "The versions of the protocol that are taken; the highest is offered.",
@@ -91,9 +91,7 @@ class KerberosAuthenticator:
     _threads: ThreadPool = attrs.field(init=False)
     _under_way: PerFlow[bool] = attrs.field(init=False, factory=PerFlow)
     _associations: Associations = attrs.field(init=False)
-    _proved: Counter = attrs.field(init=False, factory=Counter)
-    _wrong: Counter = attrs.field(init=False, factory=Counter)
-    _unsigned: Counter = attrs.field(init=False, factory=Counter)
+    _tally: Tally = attrs.field(init=False, factory=Tally)
 
     def __attrs_post_init__(self) -> None:
         if find_spec(_LIBRARY) is None:
@@ -111,21 +109,7 @@ class KerberosAuthenticator:
         self._acceptor = import_module(_GSS).Acceptor(self.target, self.keytab)
         self._threads = ThreadPool(0, _THREADS, KERBEROS)
         self._threads.start()
-        self._count_in(house)
-
-    def _count_in(self, house: IHouse) -> None:
-        def counter(outcome: str) -> Counter:
-            return house.metrics.counter(
-                "kerberos_answers", "Answers to Kerberos challenges.", outcome=outcome
-            )
-
-        self._proved, self._wrong = counter("proved"), counter("wrong")
-        self._unsigned = counter("unsigned")
-        house.metrics.gauge(
-            "kerberos_connections",
-            "Connections that are signed by a ticket.",
-            lambda: len(self._associations),
-        )
+        self._tally = Tally.of(house.metrics, KERBEROS, lambda: len(self._associations))
 
     async def stop(self) -> None:
         """Trust nobody any more."""
@@ -156,10 +140,10 @@ class KerberosAuthenticator:
         try:
             return Identity(await self._prove(given, request, flow), KERBEROS)
         except MalformedField as error:
-            self._wrong.value += 1
+            self._tally.wrong.value += 1
             raise CredentialsRejected(str(error)) from error
         except CredentialsRejected:
-            self._wrong.value += 1
+            self._tally.wrong.value += 1
             raise
 
     def _check(
@@ -168,7 +152,7 @@ class KerberosAuthenticator:
         try:
             return self._associations.check(flow, given, request)
         except CredentialsRejected:
-            self._unsigned.value += 1
+            self._tally.unsigned.value += 1
             raise
 
     async def _prove(
@@ -184,7 +168,7 @@ class KerberosAuthenticator:
         if version > 3:
             association.check(given, request)
         self._associations.hold(flow, association)
-        self._proved.value += 1
+        self._tally.proved.value += 1
         return user
 
     async def _accept(self, token: bytes, flow: Flow) -> tuple[str, Signer]:
@@ -206,7 +190,7 @@ class KerberosAuthenticator:
         One with an instance, such as ``alice/admin``, is nobody's here.
         """
         name, _, realm = principal.rpartition("@")
-        domain = self.domain.lower() or realm.lower()
+        domain = (self.domain or realm).lower()
         if not name or "/" in name or "@" in name or domain not in self._domains:
             raise CredentialsRejected(f"{principal} is no user of ours")
         return address_of_record(f"sip:{name}@{domain}")

@@ -38,6 +38,7 @@ from presproxy.auth.ntlmmessages import (
 )
 from presproxy.auth.perflow import PerFlow
 from presproxy.auth.sipae import VERSIONS, Terms
+from presproxy.auth.tally import Tally
 from presproxy.auth.users import NT
 from presproxy.errors import (
     AuthenticationContinues,
@@ -47,7 +48,6 @@ from presproxy.errors import (
 )
 from presproxy.extend.maker import option
 from presproxy.interfaces import IAuthenticator, IHouse
-from presproxy.metrics import Counter
 from presproxy.model.identity import Identity
 from presproxy.sip.authfields import ProxyChallenge
 from presproxy.sip.flow import Flow
@@ -88,10 +88,12 @@ class NtlmAuthenticator:
         "protect.",
         default="401",
     )
-    target: str = option(
+    target: str | None = option(
         "The server's name, as clients are told it. Without it, their domain.",
-        default="",
-        validator=attrs.validators.matches_re(r"[A-Za-z0-9.\-]*"),
+        default=None,
+        validator=attrs.validators.optional(
+            attrs.validators.matches_re(r"[A-Za-z0-9.\-]+")
+        ),
     )
     versions: tuple[int, ...] = option(
         "The versions of the protocol that are taken; the highest is offered.",
@@ -118,9 +120,7 @@ class NtlmAuthenticator:
     _directory: Directory = attrs.field(init=False)
     _associations: Associations = attrs.field(init=False)
     _trusted: Trusted = attrs.field(init=False)
-    _proved: Counter = attrs.field(init=False, factory=Counter)
-    _wrong: Counter = attrs.field(init=False, factory=Counter)
-    _unsigned: Counter = attrs.field(init=False, factory=Counter)
+    _tally: Tally = attrs.field(init=False, factory=Tally)
 
     def __attrs_post_init__(self) -> None:
         # As long as a true one; nobody knows what it is the hash of.
@@ -136,7 +136,9 @@ class NtlmAuthenticator:
         self._warn_of_others()
         self._associations = Associations(self.life, self._seconds, self._random)
         self._trusted = Trusted(self.life, self._seconds)
-        self._count_in(house)
+        self._tally = Tally.of(
+            house.metrics, NTLM, lambda: len(self._associations) + len(self._trusted)
+        )
 
     def _warn_of_others(self) -> None:
         without = self._directory.without(NT)
@@ -148,20 +150,6 @@ class NtlmAuthenticator:
                 without=without,
                 all=len(self._directory),
             )
-
-    def _count_in(self, house: IHouse) -> None:
-        def counter(outcome: str) -> Counter:
-            return house.metrics.counter(
-                "ntlm_answers", "Answers to NTLM challenges.", outcome=outcome
-            )
-
-        self._proved, self._wrong = counter("proved"), counter("wrong")
-        self._unsigned = counter("unsigned")
-        house.metrics.gauge(
-            "ntlm_connections",
-            "Connections that are signed or trusted.",
-            lambda: len(self._associations) + len(self._trusted),
-        )
 
     async def stop(self) -> None:
         """Trust nobody any more."""
@@ -206,7 +194,7 @@ class NtlmAuthenticator:
         try:
             return self._associations.check(flow, given, request)
         except CredentialsRejected:
-            self._unsigned.value += 1
+            self._tally.unsigned.value += 1
             raise
 
     def _prove(
@@ -236,7 +224,7 @@ class NtlmAuthenticator:
             self._trusted.trust(flow, request, user)
         else:
             self._sign(begun.opaque, user, terms, session_key, given, request, flow)
-        self._proved.value += 1
+        self._tally.proved.value += 1
         return user
 
     def _begin(self, terms: Terms, request: Request, flow: Flow) -> str:
@@ -280,7 +268,7 @@ class NtlmAuthenticator:
         right = ntlmkeys.proof(key, challenge, answer.rest)
         if not hmac.compare_digest(right, answer.proof) or found is None:
             self._guesses.fail(host, (name, domain), now)
-            self._wrong.value += 1
+            self._tally.wrong.value += 1
             raise self._wrong_password()
         base_key = ntlmkeys.session_base_key(key, right)
         return found[0].aor, ntlmkeys.rc4(base_key, answer.key)

@@ -234,7 +234,7 @@ async def test_a_realm_may_be_of_another_domain(start, running):
 
 @needs_kerberos
 @pytest.mark.parametrize(
-    ("principal", "domain"), [("alice/admin", ""), ("alice", "elsewhere.test")]
+    ("principal", "domain"), [("alice/admin", None), ("alice", "elsewhere.test")]
 )
 @pytest_twisted.ensureDeferred
 async def test_a_principal_that_is_no_user_of_ours_is_rejected(

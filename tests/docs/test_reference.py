@@ -182,7 +182,9 @@ def server(tmp_path_factory):
     """A server with all that counts something of its own."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "users").touch(0o600)
-    instance = Instance(folder, options=["--auth", "digest:users=users"])
+    instance = Instance(
+        folder, options=["--auth", "digest:users=users", "--auth", "ntlm:users=users"]
+    )
     instance.start()
     yield instance
     assert instance.stop() == 0

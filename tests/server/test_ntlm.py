@@ -347,6 +347,7 @@ def test_a_signed_request_is_good_once(server):
     second = client.send(data.replace(b"branch=z9hG4bK", b"branch=z9hG4bKx"))
 
     assert (first.status, second.status) == (200, 401)
+    assert client.desk.counted("sign_in_answers") == 2
 
 
 def test_a_signed_request_is_good_on_its_connection_alone(server):
