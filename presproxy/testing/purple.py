@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Sight:
     """
 
     alias: str
-    groups: Sequence[str]
+    groups: list[str]
     online: bool
     status: str
     text: str

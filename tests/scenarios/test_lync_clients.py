@@ -234,7 +234,7 @@ def test_who_signs_off_is_offline_and_finds_his_list_when_he_comes_again(
     see(bob, "alice", "available")
     see(alice, "bob", "available")
 
-    assert bob.sights()[uri("alice")].groups == ("Work",)
+    assert bob.sights()[uri("alice")].groups == ["Work"]
 
 
 def test_who_is_taken_off_the_list_stays_off(house, alice, bob):
@@ -249,8 +249,8 @@ def test_who_is_taken_off_the_list_stays_off(house, alice, bob):
 
 def kept(house: House, name: str) -> set[str]:
     """Give whom the server has in somebody's list of contacts."""
-    entries = house.server.show(f"contacts/{uri(name)}")["items"]
-    return {entry["watcher"] for entry in entries}
+    contacts = house.server.show(f"contacts/{uri(name)}")["contacts"]
+    return {contact["aor"] for contact in contacts if contact.get("groups")}
 
 
 def test_clients_come_back_to_the_right_picture_when_the_server_was_killed(
@@ -265,7 +265,7 @@ def test_clients_come_back_to_the_right_picture_when_the_server_was_killed(
 
     see(alice, "bob", "busy", "in the cellar")
     see(bob, "alice", "available")
-    assert alice.sights()[uri("bob")].groups == ("Friends",)
+    assert alice.sights()[uri("bob")].groups == ["Friends"]
 
 
 # -- With others ------------------------------------------------------------------------
