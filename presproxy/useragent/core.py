@@ -27,6 +27,7 @@ from presproxy.errors import (
 )
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import (
+    MalformedMessage,
     Request,
     Response,
     build_request,
@@ -62,7 +63,8 @@ class Draft:
     """
     A request without what each sending adds to it: Via and credentials.
 
-    ``contact`` is a name-addr in place of our own.
+    ``contact`` is a name-addr in place of our own; ``contact_parameters`` stand behind
+    whichever it is.
     """
 
     method: str
@@ -71,6 +73,7 @@ class Draft:
     body: bytes = b""
     content_type: str | None = None
     contact: str | None = None
+    contact_parameters: str = ""
 
 
 class Usage(Protocol):
@@ -149,6 +152,9 @@ class Core:
 
     def received(self, data: bytes, flow: Flow) -> None:
         """Take a message that came in."""
+        if data.startswith(b"BENOTIFY "):
+            self._told(data)
+            return
         transaction = self._layer.receive(data, flow, self.clock.seconds())
         if transaction is not None:
             self._asked(transaction)
@@ -172,7 +178,8 @@ class Core:
     def _contacts(self, draft: Draft, flow: Flow) -> Fields:
         if draft.method in _WITHOUT_CONTACT:
             return ()
-        return [("Contact", draft.contact or self.contact(flow))]
+        contact = draft.contact or self.contact(flow)
+        return [("Contact", contact + draft.contact_parameters)]
 
     async def _try(self, draft: Draft, limit: float) -> Response:
         flow = await self._flow(draft.method)
@@ -240,11 +247,23 @@ class Core:
         )
         transaction.respond(response, status, self.clock.seconds())
 
+    def _told(self, data: bytes) -> None:
+        """Take a BENOTIFY, which is never answered ([MS-SIP] 3.5)."""
+        try:
+            request = parse_message(data)
+            assert isinstance(request, Request)
+            self._answer_to_notification(request)
+        except (MalformedMessage, MalformedField) as error:
+            _log.debug("BENOTIFY passed over: {error}", error=error)
+
     def _answer_to(self, request: Request) -> int:
         if request.method == "OPTIONS":
             return 200
         if request.method != "NOTIFY":
             return 405
+        return self._answer_to_notification(request)
+
+    def _answer_to_notification(self, request: Request) -> int:
         usage = self.usages.get((request.call_id, request.to.tag or ""))
         if usage is None:
             return 481

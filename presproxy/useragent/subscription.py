@@ -31,13 +31,17 @@ _KEPT = 1000
 
 @attrs.frozen(eq=False)
 class Notification:
-    """One NOTIFY: what it says of the subscription, and its body."""
+    """
+    One NOTIFY: what it says of the subscription, and its body.
+
+    ``message`` is that, or the answer in which it rode.
+    """
 
     presentity: AddressOfRecord
     subscription: SubscriptionState
     content_type: str | None
     body: bytes
-    request: Request
+    message: Request | Response
 
     @property
     def is_last(self) -> bool:
@@ -202,13 +206,15 @@ class HeldSubscription:
         self.dialog.accept(request)
         return True
 
-    def _take(self, request: Request, subscription: SubscriptionState) -> None:
+    def _take(
+        self, message: Request | Response, subscription: SubscriptionState
+    ) -> None:
         notification = Notification(
             self.presentity,
             subscription,
-            request.content_type.type if request.content_type else None,
-            request.body,
-            request,
+            message.content_type.type if message.content_type else None,
+            message.body,
+            message,
         )
         if self.told is None:
             self._kept.append(notification)

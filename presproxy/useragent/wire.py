@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import attrs
@@ -143,6 +144,12 @@ class Wire:
             )
             self._flow = await open_flow()
         return self._flow
+
+    def keep_alive(self) -> None:
+        """Send a sign of life, if there is a connection ([MS-CONMGMT] 2.2.1)."""
+        if self._flow is not None and self.is_open:
+            with suppress(FlowClosed):
+                self._flow.send(b"\r\n\r\n")
 
     async def close(self) -> None:
         """Let go of the socket."""

@@ -104,7 +104,12 @@ ROWS = (
         ("away", "vacation"),
         ("vacation", "holiday"),
     ),
-    Row(Availability.AWAY, "off-work", ("away",)),
+    Row(
+        Availability.AWAY,
+        "off-work",
+        ("away", "other:off-work"),
+        ("other:off-work",),
+    ),
     Row(
         Availability.AWAY,
         activities=("away",),

@@ -96,7 +96,7 @@ def doing(*kinds: str) -> str:
         (12500, "", "open", ["other:be-right-back", "away"], False),
         (12500, "be-right-back", "open", ["other:be-right-back", "away"], False),
         (15500, "", "open", ["away"], False),
-        (15500, "off-work", "open", ["away"], False),
+        (15500, "off-work", "open", ["other:off-work", "away"], False),
         (15500, "out-of-office", "open", ["away", "vacation"], False),
         (18500, "", "closed", [], False),
         # Numbers between, and tokens that do not go with the number.
