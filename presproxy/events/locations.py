@@ -251,6 +251,11 @@ def _check_order(old: Binding | None, new: Binding) -> None:
         raise OutOfOrder("older than a REGISTER seen before")
 
 
+def is_same_contact(one: str, other: str) -> bool:
+    """Whether two URIs, which can be read, are the same contact of a user."""
+    return one == other or _contact_key(one) == _contact_key(other)
+
+
 def _contact_key(uri: str) -> object:
     """Make two spellings of one contact equal (RFC 3261 §19.1.4)."""
     parsed = parse_uri(uri)

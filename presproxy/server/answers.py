@@ -24,6 +24,7 @@ from presproxy.events.contact_edits import FixedGroup, UnknownGroup
 from presproxy.events.containers import StaleContainers
 from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
+from presproxy.proxying.inspect import NotForwarded
 from presproxy.server.answer import RETRY_AFTER, Answer
 from presproxy.server.room import NoRoom
 from presproxy.transaction.dialog import CSeqTooLow
@@ -44,6 +45,12 @@ def _interval(error: PresproxyError) -> Answer:
 def _warned(error: PresproxyError) -> Answer:
     words = _words(error).replace("\\", "/").replace('"', "'")
     return Answer(403, (("Warning", f'399 presproxy "{words}"'),))
+
+
+def _not_forwarded(error: PresproxyError) -> Answer:
+    if isinstance(error, NotForwarded):
+        return Answer(error.status, error.fields, error.why)
+    return Answer(500)
 
 
 def _failed(error: PresproxyError) -> Answer:
@@ -79,6 +86,7 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     StaleContainers: lambda error: _because(409, error),
     SubscriptionEnded: lambda error: Answer(481),
     CSeqTooLow: lambda error: _because(500, error),
+    NotForwarded: _not_forwarded,
     OutOfOrder: lambda error: _because(500, error),
     StorageUnavailable: lambda error: Answer(503, RETRY_AFTER),
     Conflict: lambda error: Answer(503, RETRY_AFTER),

@@ -2,7 +2,7 @@
 The core of the user agent server: from a request to its answer.
 
 Each request is one coroutine, which walks a short list of steps: admit, identify, and the
-step of its method.  Whatever goes wrong on the way is answered, counted, and stops
+step of its method; or it is passed on.  Whatever goes wrong on the way is answered, counted, and stops
 nothing else.
 """
 
@@ -23,6 +23,7 @@ from presproxy.server.answers import answer_to
 from presproxy.server.diagnostics import with_diagnosis
 from presproxy.server.exchange import Exchange
 from presproxy.server.identify import Identifier
+from presproxy.server.proxy import Proxy
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import build_response
 from presproxy.sip.tokens import Tokens
@@ -53,6 +54,7 @@ class Core:
     door: Door
     identifier: Identifier
     steps: Mapping[str, Step]
+    proxy: Proxy
     tokens: Tokens
     ticks: Callable[[], float]
     metrics: Metrics
@@ -103,13 +105,14 @@ class Core:
         for transaction in tuple(self._under_way):
             self._refuse(transaction, for_now("The server stops").answer)
         self._under_way.clear()
+        self.proxy.close()
 
     async def _serve(self, transaction: ServerTransaction) -> None:
         """Serve one request; the root of its coroutine, so nothing is raised from here."""
         self._under_way.add(transaction)
         try:
             answer = await self._answer(transaction)
-            if transaction in self._under_way:
+            if answer is not None and transaction in self._under_way:
                 self._respond(transaction, answer)
                 if answer.then is not None:
                     answer.then()
@@ -127,11 +130,14 @@ class Core:
         if finished is not None and not self._under_way and not finished.called:
             finished.callback(None)
 
-    async def _answer(self, transaction: ServerTransaction) -> Answer:
+    async def _answer(self, transaction: ServerTransaction) -> Answer | None:
+        """Give the answer; None if what was passed on has been answered by others."""
         exchange = Exchange(transaction.request, transaction.flow, transaction.arrived)
         try:
             if self._finished is not None:
                 raise for_now("The server stops")
+            if self.proxy.takes(exchange.request):
+                return await self.proxy.serve(exchange, transaction)
             self.door.admit(exchange)
             step = self.steps[exchange.request.method]
             if step.identifies:

@@ -30,6 +30,7 @@ from presproxy.server.lync.signin import (
     read_sign_in,
     replaced_by,
 )
+from presproxy.server.ways import Ways
 from presproxy.sip.fields import WILDCARD, Contact
 from presproxy.sip.uri import AddressOfRecord, parse_uri
 
@@ -57,6 +58,7 @@ class RegisterStep:
     storage: Guard[IStorage]
     bounds: Bounds
     signing_in: SigningIn
+    ways: Ways
     now: Callable[[], float]
 
     async def serve(self, exchange: Exchange) -> Answer:
@@ -75,6 +77,7 @@ class RegisterStep:
             self.signing_in.check(aor, sign_in, longest)
         await self._change(exchange, aor, contacts, granted, sign_in)
         exchange.flow.keep(longest)
+        self.ways.registered(aor, exchange.flow)
         answer = self._answer(exchange, aor, longest, sign_in)
         if sign_in is not None:
             more, answer.then = self.signing_in.done(exchange, aor, sign_in, longest)

@@ -47,11 +47,14 @@ from presproxy.server.lync.lists import ListDialogs
 from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
+from presproxy.server.proxy import RELAYED, Proxy
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
 from presproxy.server.simple import NotifyStep, OptionsStep
 from presproxy.server.subscribe import SubscribeStep
+from presproxy.server.targets import Targets
+from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
 from presproxy.service.lists import build_lists
@@ -68,7 +71,10 @@ from presproxy.transport.hop import Hop
 from presproxy.transport.stream import StreamLimits
 
 #: What a user agent may ask for, in the order Allow names it.
-METHODS = ("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "SERVICE", "OPTIONS")
+METHODS = (
+    *("PUBLISH", "SUBSCRIBE", "NOTIFY", "REGISTER", "SERVICE", "OPTIONS"),
+    *RELAYED,
+)
 
 #: Option tags of Require that are understood (RFC 3327, [MS-PRES] 2.2.2.4.1).
 EXTENSIONS = ("path", "adhoclist", "categorylist")
@@ -163,6 +169,7 @@ def build(
     domains = Domains(frozenset(configuration.domains))
     packages = EventPackages(served, configuration.min_expires)
     lists = build_lists(plan.storage.plugin, agent, decider, journal, domains, run)
+    ways = Ways(lambda peer: connections.flow_by(Hop("udp", *peer)))
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     lync = build_lync(
         configuration,
@@ -226,17 +233,31 @@ def build(
             guards.of("storage", plan.storage.name, plan.storage.plugin),
             Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
             lync.signing_in,
+            ways,
             now,
         ),
         "SERVICE": ServiceStep(lync.services, limits.body),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
     layer = TransactionLayer(metrics=metrics)
+    identifier = Identifier(guards.each("auth", plan.auth), domains)
+    proxy = Proxy(
+        layer,
+        identifier,
+        Targets(domains, locations, ways, now),
+        tokens,
+        os.urandom(32),
+        domains.names,
+        ticks,
+        metrics,
+    )
+    layer.give_acks_to(proxy.acknowledge)
     core = Core(
         layer,
         Door(METHODS, EXTENSIONS, Dialogs(agent, now, list_dialogs.subscription)),
-        Identifier(guards.each("auth", plan.auth), domains),
+        identifier,
         steps,
+        proxy,
         tokens,
         ticks,
         metrics,

@@ -304,6 +304,7 @@ class PresenceServer:
             self._tick()
         now = self.core.ticks()
         self.journal.tick(now)
+        self.core.proxy.tick(now)
         self.inbox.tick(now)
 
     def _tick(self) -> None:

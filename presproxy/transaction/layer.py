@@ -10,6 +10,7 @@ On its way is each response to a NOTIFY, which is never read further than
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from zlib import crc32
 
 from presproxy.errors import FlowClosed, MalformedField
@@ -29,9 +30,14 @@ from presproxy.transaction.client import (
     ClientTransactions,
     TransactionUser,
 )
+from presproxy.transaction.invite import InviteTransaction, InviteTransactions
 from presproxy.transaction.matching import key_of, way_back
 from presproxy.transaction.refusal import read_usual, retry_after
-from presproxy.transaction.server import ServerTransaction, ServerTransactions
+from presproxy.transaction.server import (
+    Answering,
+    ServerTransaction,
+    ServerTransactions,
+)
 from presproxy.transaction.tally import Tally
 from presproxy.transaction.timers import Timers
 
@@ -72,6 +78,8 @@ class TransactionLayer:
         self._to_source = to_source
         self._tally = Tally(metrics)
         self._clients = ClientTransactions(timers, clients, self._tally)
+        self._invites = InviteTransactions(timers, clients, self._tally)
+        self._acknowledged: Callable[[Request, Flow, float], None] | None = None
         self._servers = ServerTransactions(
             timers, servers, remembered, octets, self._tally
         )
@@ -92,7 +100,7 @@ class TransactionLayer:
         if peeked is not None:
             status, branch, method = peeked
             self._tally.response(status)
-            self._clients.receive(status, branch, method, data, now)
+            self._give(status, branch, method, data, now)
             return None
         if len(data) < _SHORTEST or not data.strip(b"\r\n\0 \t"):
             return None
@@ -142,13 +150,33 @@ class TransactionLayer:
         """
         Send a request, again and again until there is a response.
 
-        ``branch`` is that of its Via, used once.  Not for INVITE and ACK.  Raises
-        `LimitReached` and sends nothing when too many wait; a closed flow is told to
-        ``user`` with the next `tick`.
+        ``branch`` is that of its Via, used once; a CANCEL has that of its INVITE.  Not
+        for INVITE and ACK.  Raises `LimitReached` and sends nothing when too many wait; a
+        closed flow is told to ``user`` with the next `tick`.
         """
         if isinstance(branch, str):
             branch = branch.encode("ascii")
         return self._clients.send(method.encode("ascii"), data, branch, flow, user, now)
+
+    def invite(
+        self,
+        data: bytes,
+        branch: str,
+        flow: Flow,
+        user: TransactionUser,
+        now: float,
+    ) -> InviteTransaction:
+        """
+        Send an INVITE, again and again until there is a response.
+
+        A refusal is acknowledged here.  A 2xx is given to ``user`` each time it comes,
+        who has it acknowledged.  Raises `LimitReached` as `send` does.
+        """
+        return self._invites.send(data, branch.encode("ascii"), flow, user, now)
+
+    def give_acks_to(self, user: Callable[[Request, Flow, float], None]) -> None:
+        """Let ``user`` have each ACK that belongs to no refusal of ours."""
+        self._acknowledged = user
 
     def abandon(self, transaction: ClientTransaction) -> None:
         """Wait no longer for a response; the transaction user hears nothing more."""
@@ -163,12 +191,13 @@ class TransactionLayer:
         waiting who does.
         """
         self._servers.tick(now)
+        self._invites.tick(now)
         return self._clients.tick(now)
 
     @property
     def clients(self) -> int:
         """How many requests of ours wait for a response."""
-        return len(self._clients)
+        return len(self._clients) + len(self._invites)
 
     @property
     def servers(self) -> int:
@@ -215,9 +244,16 @@ class TransactionLayer:
             self._tally.malformed["response"].value += 1
             return
         self._tally.response(response.status)
-        self._clients.receive(
-            response.status, _bytes(branch), _bytes(method), data, now
-        )
+        self._give(response.status, _bytes(branch), _bytes(method), data, now)
+
+    def _give(
+        self, status: int, branch: bytes, method: bytes, data: bytes, now: float
+    ) -> None:
+        """Give a response to whoever waits for it."""
+        if method == b"INVITE":
+            self._invites.receive(status, branch, data, now)
+        else:
+            self._clients.receive(status, branch, method, data, now)
 
     def _receive_request(
         self, request: Request, data: bytes, flow: Flow, now: float, is_late: bool
@@ -230,8 +266,7 @@ class TransactionLayer:
         known = self._servers.find(key)
         if request.method == "ACK":
             self._tally.request("ACK")
-            if known is not None:
-                self._servers.acknowledge(known, now)
+            self._receive_ack(request, known, flow, now)
             return None
         if known is not None and known.is_of(data):
             self._tally.repeated.value += 1
@@ -246,6 +281,15 @@ class TransactionLayer:
             self._answer_statelessly(request, 503, None, data, back, fields)
             return None
         return self._servers.begin(key, request, data, flow, back, now)
+
+    def _receive_ack(
+        self, request: Request, known: Answering | None, flow: Flow, now: float
+    ) -> None:
+        """Take an ACK: to a refusal it ends here, all else is for who accepted."""
+        if known is not None and self._servers.acknowledge(known, now):
+            return
+        if self._acknowledged is not None:
+            self._acknowledged(request, flow, now)
 
     def _refuse(
         self, request: Request | None, status: int, why: str, data: bytes, flow: Flow

@@ -33,23 +33,31 @@ def key_of(request: Request) -> str:
     """
     Give what is the same for a request and all its retransmissions.
 
-    An ACK has the key of the INVITE it belongs to.  To be asked before the request is
-    stamped.  Raises `MalformedField` when a field it needs cannot be read.
+    An ACK has the key of the INVITE it belongs to.  Raises `MalformedField` when a field
+    it needs cannot be read.
     """
+    method = "INVITE" if request.method == "ACK" else request.method
+    return _key(request, method)
+
+
+def cancelled_key_of(cancel: Request) -> str:
+    """Give the key of the INVITE that a CANCEL is for (RFC 3261 §9.2)."""
+    return _key(cancel, "INVITE")
+
+
+def _key(request: Request, method: str) -> str:
     via = request.via
     branch = via.branch
     # A cookie with nothing behind it names no transaction (RFC 4475 §3.2.1).
     if branch is None or branch == MAGIC_COOKIE or not branch.startswith(MAGIC_COOKIE):
-        return _key_of_old(request)
+        return _key_of_old(request, method)
     cseq = request.cseq
-    method = "INVITE" if request.method == "ACK" else request.method
     return f"{branch} {via.host}:{via.port} {method} {cseq.number}"
 
 
-def _key_of_old(request: Request) -> str:
+def _key_of_old(request: Request, method: str) -> str:
     # The rules for RFC 2543.  The ACK to a final response has the To tag of that
     # response, which the INVITE has not: for these two it does not count.
-    method = "INVITE" if request.method == "ACK" else request.method
     to_tag = "" if method == "INVITE" else request.to.tag
     parts = (
         request.uri,

@@ -1,14 +1,14 @@
 """
 Server transactions (RFC 3261 §17.2).
 
-The tables are figures 7 and 8.  What is left out: 100 to an INVITE is the transaction
-user's to send, and a 2xx to an INVITE ends its transaction (RFC 6026 would keep it), as
-calls are refused here.  What is added: the transaction user has 64 * T1 to answer, after
-which nobody waits any more and the transaction is forgotten (RFC 4320 §4.2).
+The tables are figures 7 and 8, the former as RFC 6026 §7.1 has it.  What is left out: 100
+to an INVITE is the transaction user's to send.  What is added: to what is no INVITE the
+transaction user has 64 * T1 to answer, after which nobody waits any more and the
+transaction is forgotten (RFC 4320 §4.2).
 
 Once it is answered, an unreliable request is remembered without the request, the oldest
-forgotten first when there are too many; on reliable flows nothing is remembered (timers
-I and J are 0, and no INVITE comes twice).
+forgotten first when there are too many.  On reliable flows timers I and J are 0, and
+only INVITEs are remembered: a refused one until its ACK, an accepted one for more 2xx.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class State(enum.IntEnum):
     TRYING = enum.auto()
     PROCEEDING = enum.auto()
     COMPLETED = enum.auto()
+    #: Of an INVITE that had a 2xx.
+    ACCEPTED = enum.auto()
     CONFIRMED = enum.auto()
     TERMINATED = enum.auto()
 
@@ -44,7 +46,7 @@ class Happening(enum.IntEnum):
     REFUSAL = enum.auto()
     #: Timer G.
     DUE = enum.auto()
-    #: Timers H, I and J, a closed flow, or no room left to remember it.
+    #: Timers H, I, J and L, a closed flow, or no room left to remember it.
     OVER = enum.auto()
 
 
@@ -79,7 +81,7 @@ NON_INVITE: Table = {
 INVITE: Table = {
     (State.PROCEEDING, Happening.REPEATED): (State.PROCEEDING, Do.REPEAT),
     (State.PROCEEDING, Happening.PROVISIONAL): (State.PROCEEDING, Do.RESPOND),
-    (State.PROCEEDING, Happening.SUCCESS): (State.TERMINATED, Do.RESPOND),
+    (State.PROCEEDING, Happening.SUCCESS): (State.ACCEPTED, Do.RESPOND),
     (State.PROCEEDING, Happening.REFUSAL): (State.COMPLETED, Do.RESPOND),
     (State.PROCEEDING, Happening.OVER): (State.TERMINATED, Do.NOTHING),
     (State.COMPLETED, Happening.REPEATED): (State.COMPLETED, Do.REPEAT),
@@ -87,6 +89,9 @@ INVITE: Table = {
     (State.COMPLETED, Happening.ACKNOWLEDGED): (State.CONFIRMED, Do.NOTHING),
     (State.COMPLETED, Happening.OVER): (State.TERMINATED, Do.NOTHING),
     (State.CONFIRMED, Happening.OVER): (State.TERMINATED, Do.NOTHING),
+    # Each 2xx goes on its way, and whoever sent it sends it again: nothing is repeated.
+    (State.ACCEPTED, Happening.SUCCESS): (State.ACCEPTED, Do.RESPOND),
+    (State.ACCEPTED, Happening.OVER): (State.TERMINATED, Do.NOTHING),
 }
 
 # To look these up in their enumerations takes ten times as long before Python 3.12.
@@ -178,6 +183,11 @@ class ServerTransaction:
         self._transactions = transactions
 
     @property
+    def key(self) -> str:
+        """What it has in common with its retransmissions, its ACK and its CANCEL."""
+        return self._answering.key
+
+    @property
     def is_answered(self) -> bool:
         """Whether there was a final response, or it is too late for one."""
         return self._answering.state >= State.COMPLETED
@@ -186,8 +196,8 @@ class ServerTransaction:
         """
         Send a response of ``status``.
 
-        One after a final one, or after 64 * T1, goes nowhere.  So does one whose flow is
-        closed.
+        One after a final one, or after 64 * T1, goes nowhere, but for a 2xx that follows
+        another to an INVITE.  So does one whose flow is closed.
         """
         answering = self._answering
         if status in _CHALLENGES and not self.is_answered:
@@ -259,13 +269,19 @@ class ServerTransactions:
         if answering.happen(Happening.REPEATED) is Do.REPEAT and answering.response:
             self._send_again(answering)
 
-    def acknowledge(self, answering: Answering, now: float) -> None:
-        """An ACK came; only that of a refused INVITE means something."""
+    def acknowledge(self, answering: Answering, now: float) -> bool:
+        """An ACK came; whether it is for this transaction, and not for who accepted."""
+        if answering.state is State.ACCEPTED:
+            return False
         before = answering.state
         answering.happen(Happening.ACKNOWLEDGED)
         if answering.state is not before:
-            answering.until = now + self._timers.t4
-            self._queue.put(answering, self._timers.t4, now)
+            if answering.flow.reliable:
+                self._forget(answering)
+            else:
+                answering.until = now + self._timers.t4
+                self._queue.put(answering, self._timers.t4, now)
+        return True
 
     def respond(
         self, answering: Answering, response: bytes, status: int, now: float
@@ -281,9 +297,7 @@ class ServerTransactions:
             return
         answering.response = response
         if answering.state is not _PROCEEDING:
-            del self._open[answering.key]
-            if answering.state is _COMPLETED and not answering.flow.reliable:
-                self._remember(answering, now)
+            self._keep(answering, now)
         try:
             answering.flow.send(response)
         except FlowClosed:
@@ -299,14 +313,30 @@ class ServerTransactions:
                 break
             late.append(answering)
         for answering in late:
-            self._tally.unanswered.value += 1
-            answering.happen(Happening.OVER)
             del self._open[answering.key]
+            if answering.table is INVITE:
+                # It may ring for long: to give it up is the transaction user's.
+                answering.until = now + self._longest
+                self._open[answering.key] = answering
+            else:
+                self._tally.unanswered.value += 1
+                answering.happen(Happening.OVER)
         while self._answered:
             answering = next(iter(self._answered.values()))
             if answering.until > now:
                 break
             self._forget(answering)
+
+    def _keep(self, answering: Answering, now: float) -> None:
+        """It has a final response: remember it, if something of it may come again."""
+        if answering.state is State.ACCEPTED:
+            answering.response = b""
+            if self._open.pop(answering.key, None) is not None:
+                self._remember(answering, now)
+            return
+        del self._open[answering.key]
+        if answering.table is INVITE or not answering.flow.reliable:
+            self._remember(answering, now)
 
     def _remember(self, answering: Answering, now: float) -> None:
         answered = self._answered
@@ -318,7 +348,7 @@ class ServerTransactions:
         self._size += answering.size
         while self._size > self._octets or len(answered) > self._remembered:
             self._forget(next(iter(answered.values())))
-        if answering.table is INVITE:
+        if answering.table is INVITE and answering.state is _COMPLETED:
             answering.interval = self._timers.t1
             self._queue.put(answering, self._timers.t1, now)
 
@@ -342,7 +372,8 @@ class ServerTransactions:
                 return
             answering.interval = interval
             self._queue.put(answering, interval, now)
-            self._send_again(answering)
+            if not answering.flow.reliable:
+                self._send_again(answering)
 
     def _send_again(self, answering: Answering) -> None:
         try:

@@ -17,8 +17,9 @@ from presproxy.sip.message import build_response
 from presproxy.testing.flows import RecordingFlow, RecordingStream
 from presproxy.transaction.layer import TransactionLayer
 
-#: Timer J, and the longest anybody waits.
+#: Timers J and L, and the longest anybody waits, but for the answer to an INVITE.
 LONGEST = 32.0
+NEVER = float("inf")
 T4 = 5.0
 
 STEPS = st.sampled_from([0.25, 0.5, 1.0, 4.0, 5.0, 16.0, 31.75, 32.0])
@@ -56,6 +57,10 @@ class Asked:
     @property
     def is_final(self):
         return self.status >= 200
+
+    @property
+    def is_accepted_call(self):
+        return self.method == b"INVITE" and 200 <= self.status < 300
 
     def is_remembered(self, now):
         return now < self.until
@@ -95,10 +100,14 @@ class Servers(RuleBasedStateMachine):
             assert handed is not None
             assert sent == []
             asked.transaction, asked.status, asked.response = handed, 0, b""
-            asked.until, asked.is_acknowledged = self.now + LONGEST, False
+            asked.until, asked.is_acknowledged = self._given_up(asked.method), False
         else:
             assert handed is None
-            expected = asked.response and not asked.is_acknowledged
+            expected = (
+                asked.response
+                and not asked.is_acknowledged
+                and not asked.is_accepted_call
+            )
             assert sent == ([asked.response] if expected else [])
 
     @rule(asked=asked, status=st.sampled_from([100, 183, 200, 202, 401, 407, 489, 500]))
@@ -106,7 +115,8 @@ class Servers(RuleBasedStateMachine):
         response = build_response(
             asked.transaction.request, status, [("X-Count", str(self.count))]
         )
-        goes = not asked.is_final and asked.is_remembered(self.now)
+        follows = asked.is_accepted_call and 200 <= status < 300
+        goes = (not asked.is_final or follows) and asked.is_remembered(self.now)
         before = len(asked.flow.sent)
         asked.transaction.respond(response, status, self.now)
         sent = [data for _, data in asked.flow.sent[before:]]
@@ -114,10 +124,8 @@ class Servers(RuleBasedStateMachine):
         assert sent == ([response] if goes else [])
         if goes:
             asked.status, asked.response = status, response
-        if goes and status >= 200:
-            is_kept = not asked.flow.reliable
-            if asked.method == b"INVITE":
-                is_kept = is_kept and status >= 300
+        if goes and status >= 200 and not follows:
+            is_kept = not asked.flow.reliable or asked.method == b"INVITE"
             asked.until = self.now + LONGEST if is_kept else self.now
 
     @rule(
@@ -143,10 +151,11 @@ class Servers(RuleBasedStateMachine):
 
         assert handed is None
         assert len(asked.flow.sent) == before
-        is_first = asked.is_final and not asked.is_acknowledged
+        is_first = asked.status >= 300 and not asked.is_acknowledged
         if is_first and asked.is_remembered(self.now):
             asked.is_acknowledged = True
-            asked.until = min(asked.until, self.now + T4)
+            rest = 0.0 if asked.flow.reliable else T4
+            asked.until = min(asked.until, self.now + rest)
 
     @rule(step=STEPS)
     def wait(self, step):
@@ -182,11 +191,19 @@ class Servers(RuleBasedStateMachine):
         assert transaction is not None
         assert transaction.request.method == method.decode()
         assert len(flow.sent) == before
-        asked = Asked(method, branch, data, flow, transaction, self.now + LONGEST)
+        until = self._given_up(method)
+        asked = Asked(method, branch, data, flow, transaction, until)
         self.all.append(asked)
         return asked
 
+    def _given_up(self, method):
+        return NEVER if method == b"INVITE" else self.now + LONGEST
+
     def teardown(self):
+        for each in self.all:
+            if each.method == b"INVITE":
+                response = build_response(each.transaction.request, 500)
+                each.transaction.respond(response, 500, self.now)
         self.now += LONGEST
         self.layer.tick(self.now)
 

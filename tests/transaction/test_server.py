@@ -291,11 +291,63 @@ class TestInvite:
         assert before == []
         assert [data for _, data in flow.sent] == [trying, trying]
 
-    def test_an_accepted_one_is_forgotten_at_once(self, layer, flow, answer, run):
+    def test_timer_l_forgets_an_accepted_one_and_nothing_is_repeated(
+        self, layer, flow, answer, run
+    ):
         answer(layer.receive(CALL, flow, 0.0), 200)
+        layer.receive(CALL, flow, 0.5)
+        moments = run(layer, flow.sent, 31.75)
+        before = layer.remembered
+        layer.tick(32.0)
 
-        assert run(layer, flow.sent, 40.0) == []
-        assert (layer.servers, layer.remembered) == (0, 0)
+        assert len(flow.sent) == 1
+        assert moments == []
+        assert (layer.servers, before, layer.remembered) == (0, 1, 0)
+
+    @pytest.mark.parametrize("kind", ["flow", "stream"])
+    def test_what_accepts_again_is_sent_until_timer_l(
+        self, layer, request, answer, kind
+    ):
+        flow = request.getfixturevalue(kind)
+        transaction = layer.receive(CALL, flow, 0.0)
+        for now, status in ((0.0, 200), (0.5, 200), (31.0, 200), (31.5, 486)):
+            layer.tick(now)
+            answer(transaction, status, now)
+        layer.tick(32.0)
+        answer(transaction, 200, 32.0)
+
+        assert len(flow.sent) == 3
+
+    def test_the_ack_to_what_accepts_is_handed_on(self, layer, flow, answer):
+        acks = []
+        layer.give_acks_to(lambda request, flow, now: acks.append((request, flow, now)))
+        answer(layer.receive(CALL, flow, 0.0), 200)
+        layer.receive(ACK, flow, 0.1)
+        layer.receive(ACK.replace(b"bKi1", b"bKi2"), flow, 0.2)
+
+        assert [(each.method, by, now) for each, by, now in acks] == [
+            ("ACK", flow, 0.1),
+            ("ACK", flow, 0.2),
+        ]
+
+    def test_the_ack_to_a_refusal_is_for_nobody_else(self, layer, flow, answer):
+        acks = []
+        layer.give_acks_to(lambda request, flow, now: acks.append(request))
+        answer(layer.receive(CALL, flow, 0.0), 486)
+        layer.receive(ACK, flow, 0.1)
+        layer.receive(ACK, flow, 0.2)
+
+        assert acks == []
+
+    def test_it_may_ring_as_long_as_its_user_wants(self, layer, flow, answer, counted):
+        transaction = layer.receive(CALL, flow, 0.0)
+        answer(transaction, 180)
+        for now in (32.0, 100.0, 3600.0):
+            layer.tick(now)
+        answer(transaction, 200, 3600.0)
+
+        assert [data[8:11] for _, data in flow.sent] == [b"180", b"200"]
+        assert "timeouts lacking=answer" not in counted()
 
     def test_on_a_stream_a_refusal_is_sent_once(self, layer, stream, answer, run):
         answer(layer.receive(CALL, stream, 0.0), 405)

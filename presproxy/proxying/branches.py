@@ -1,0 +1,118 @@
+"""
+One branch of a request that was passed on: where the waiting for its response stands.
+
+All that changes the state of a branch is in one table; what becomes of the responses of
+all of them is decided in `presproxy.proxying.context`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from presproxy.sip.flow import Flow
+
+
+class State(enum.Enum):
+    """How far a branch has come."""
+
+    #: Nothing has been heard.
+    CALLING = enum.auto()
+    #: A provisional response came.
+    PROCEEDING = enum.auto()
+    #: To be cancelled as soon as something is heard: not before (RFC 3261 §9.1).
+    DOOMED = enum.auto()
+    #: CANCEL was sent.
+    CANCELLED = enum.auto()
+    #: There was a final response, or there will be none.
+    DONE = enum.auto()
+
+
+class Happening(enum.Enum):
+    """What happens to a branch."""
+
+    PROVISIONAL = enum.auto()
+    FINAL = enum.auto()
+    #: Nobody wants its response any more.
+    UNWANTED = enum.auto()
+    #: Timer C, or nobody answered to a CANCEL.
+    OVERDUE = enum.auto()
+
+
+class Do(enum.Enum):
+    """What is then to be done."""
+
+    NOTHING = enum.auto()
+    #: Take the response; a late one counts only if it accepts.
+    TAKE = enum.auto()
+    TAKE_LATE = enum.auto()
+    CANCEL = enum.auto()
+    #: Behave as if 408 had come (RFC 3261 §16.8).
+    GIVE_UP = enum.auto()
+
+
+_TABLE: dict[tuple[State, Happening], tuple[State, Do]] = {
+    (State.CALLING, Happening.PROVISIONAL): (State.PROCEEDING, Do.TAKE),
+    (State.CALLING, Happening.FINAL): (State.DONE, Do.TAKE),
+    (State.CALLING, Happening.UNWANTED): (State.DOOMED, Do.NOTHING),
+    (State.CALLING, Happening.OVERDUE): (State.DONE, Do.GIVE_UP),
+    (State.PROCEEDING, Happening.PROVISIONAL): (State.PROCEEDING, Do.TAKE),
+    (State.PROCEEDING, Happening.FINAL): (State.DONE, Do.TAKE),
+    (State.PROCEEDING, Happening.UNWANTED): (State.CANCELLED, Do.CANCEL),
+    (State.PROCEEDING, Happening.OVERDUE): (State.CANCELLED, Do.CANCEL),
+    (State.DOOMED, Happening.PROVISIONAL): (State.CANCELLED, Do.CANCEL),
+    (State.DOOMED, Happening.FINAL): (State.DONE, Do.TAKE),
+    (State.DOOMED, Happening.OVERDUE): (State.DONE, Do.GIVE_UP),
+    (State.CANCELLED, Happening.FINAL): (State.DONE, Do.TAKE),
+    (State.CANCELLED, Happening.OVERDUE): (State.DONE, Do.GIVE_UP),
+    # A 2xx comes until it is acknowledged, and others of a fork behind us may follow.
+    (State.DONE, Happening.FINAL): (State.DONE, Do.TAKE_LATE),
+}
+
+
+@attrs.frozen
+class Target:
+    """
+    Where a request may go: the Request-URI and Route of the copy, and the flow it takes.
+
+    ``flow`` is None if none leads there now.  ``name`` is what the flow is called in a
+    Record-Route.
+    """
+
+    uri: str
+    flow: Flow | None
+    name: str = ""
+    routes: tuple[str, ...] = ()
+    q: float = 1.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be sent to it now."""
+        return self.flow is not None and self.flow.is_open
+
+
+@attrs.define(eq=False)
+class Branch:
+    """
+    A copy of a request on its way to one target.
+
+    ``until`` is when it is overdue; with each provisional response it is later.
+    ``breadth`` is how far it may be forked again.
+    """
+
+    target: Target
+    breadth: int
+    until: float
+    state: State = State.CALLING
+
+    def happen(self, happening: Happening) -> Do:
+        """Move on by one happening.  A pair with no row in the table changes nothing."""
+        stay = (self.state, Do.NOTHING)
+        self.state, do = _TABLE.get((self.state, happening), stay)
+        return do
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a final response may still come."""
+        return self.state is not State.DONE

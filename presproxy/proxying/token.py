@@ -1,0 +1,75 @@
+"""
+What we write into a Record-Route, to know the way again within the dialog.
+
+A request within a dialog names the remote target, which says nothing of the connection
+that leads there; and whoever could name any target with a Route through us would make us
+an open relay.  So the user of our Record-Route names both ends' flows, and is sealed for
+the one call (RFC 5626 §5.2 does the same for one end).  Nothing of it is kept here.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2s
+from hmac import compare_digest
+
+import attrs
+
+from presproxy.sip.message import Request
+
+#: Bytes of a seal, which nobody can guess, and of what tells the caller's tag.
+_SEAL = 12
+_TAG = 6
+
+#: Characters; flows have short names.
+_LONGEST = 400
+
+
+@attrs.frozen
+class Ends:
+    """The names of the flows to both ends of a dialog, seen from one who sent a request."""
+
+    sender: str
+    other: str
+
+
+@attrs.frozen
+class RouteTokens:
+    """Writes and reads them; ``secret`` is known here alone, and at most 32 bytes long."""
+
+    secret: bytes
+
+    def write(self, request: Request, caller: str, callee: str) -> str:
+        """Write the one for the dialog that a request begins."""
+        tag = self._tag(request.from_.tag or "")
+        return self._sealed(request.call_id, tag + f"{caller} {callee}".encode())
+
+    def read(self, text: str, request: Request) -> Ends | None:
+        """
+        Read the one in a request within the dialog, from whichever end it comes.
+
+        None if it is not ours, or was written for another call.
+        """
+        if len(text) > _LONGEST or not text.isascii():
+            return None
+        try:
+            data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (ValueError, binascii.Error):
+            return None
+        inner = data[_SEAL:]
+        if not compare_digest(text, self._sealed(request.call_id, inner)):
+            return None
+        caller, _, callee = inner[_TAG:].decode().partition(" ")
+        if inner[:_TAG] == self._tag(request.from_.tag or ""):
+            return Ends(caller, callee)
+        return Ends(callee, caller)
+
+    def _sealed(self, call_id: str, inner: bytes) -> str:
+        told = call_id.encode("utf-8", "surrogateescape") + b"\0" + inner
+        seal = blake2s(told, digest_size=_SEAL, key=self.secret).digest()
+        return urlsafe_b64encode(seal + inner).decode("ascii").rstrip("=")
+
+    def _tag(self, tag: str) -> bytes:
+        data = tag.encode("utf-8", "surrogateescape")
+        return blake2s(data, digest_size=_TAG, key=self.secret).digest()

@@ -1,0 +1,325 @@
+"""
+The proxy core (RFC 3261 §16): requests between user agents of ours.
+
+A request goes to the contacts that a user of ours has registered, or along a dialog that
+began here; nothing goes anywhere else.  Departures from §16.10: a CANCEL of what is not
+known here is answered 481 and not passed on, as no request is passed on statelessly but
+the ACK to a 2xx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from presproxy.errors import FlowClosed, MalformedField, PresproxyError
+from presproxy.metrics import Counter, Metrics
+from presproxy.proxying.branches import Target
+from presproxy.proxying.forward import Onward, forwarded, is_of_realm
+from presproxy.proxying.inspect import (
+    NotForwarded,
+    Passage,
+    inspect,
+    is_loop,
+    loop_signature,
+)
+from presproxy.proxying.token import Ends, RouteTokens
+from presproxy.server.answer import Answer, Refusal, for_now
+from presproxy.server.exchange import Exchange
+from presproxy.server.identify import Identifier
+from presproxy.server.relaying import Leg, Relayed, Switchboard, Wire
+from presproxy.server.targets import Targets
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import Request
+from presproxy.sip.tokens import Tokens
+from presproxy.sip.uri import SipURI, parse_uri
+from presproxy.transaction.matching import cancelled_key_of
+from presproxy.transaction.server import ServerTransaction
+from presproxy.transaction.timers import DelayQueue
+
+_log = Logger()
+
+#: What is passed on wherever it comes; any other method only within a dialog that does.
+RELAYED = (
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "MESSAGE",
+    "INFO",
+    "REFER",
+    "UPDATE",
+    "PRACK",
+)
+
+_ASKING = {"WWW-Authenticate": "Proxy-Authenticate"}
+
+#: Seconds between two looks at a branch whose time may be over.
+_LOOK = 8.0
+
+#: Seconds without an answer after which the sender of what is no INVITE is told to wait:
+#: when timer E has come to T2 (RFC 4320 §4.1).
+_TRYING = 3.5
+
+#: Requests on their way at once.  Chosen: one takes some 10 KB.
+_MOST = 10_000
+
+
+@attrs.define(eq=False)
+class Proxy:
+    """
+    Passes requests on.  ``ticks`` is the clock of transactions.
+
+    ``secret`` seals what is written for ourselves, and is at most 32 bytes long.
+    """
+
+    wire: Wire
+    identifier: Identifier
+    targets: Targets
+    tokens: Tokens
+    secret: bytes
+    realms: Collection[str]
+    ticks: Callable[[], float]
+    metrics: Metrics
+    most: int = _MOST
+    _route_tokens: RouteTokens = attrs.field(init=False)
+    _board: Switchboard = attrs.field(init=False)
+    _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
+    _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
+    _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
+    _counters: dict[str, Counter] = attrs.field(factory=dict, init=False)
+    _acks_lost: Counter = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._route_tokens = RouteTokens(self.secret)
+        self._board = Switchboard(
+            self.wire,
+            self.targets.ways,
+            self.tokens,
+            self._route_tokens,
+            is_of_realm(self.realms),
+            lambda leg, now: self._legs.put(leg, _LOOK, now),
+        )
+        self._acks_lost = self.metrics.counter(
+            "acks_lost", "ACKs to a 2xx that no way was known for."
+        )
+        self.metrics.gauge(
+            "relaying",
+            "Requests that are being passed on.",
+            lambda: len(self._under_way),
+        )
+
+    # -- Requests --------------------------------------------------------------------
+
+    def takes(self, request: Request) -> bool:
+        """Whether a request is to be passed on, and not for the server itself."""
+        if request.method in RELAYED:
+            return True
+        if not request.has("route") or request.method == "REGISTER":
+            return False
+        try:
+            first = parse_uri(request.routes[0].uri)
+        except (IndexError, MalformedField):
+            return False
+        return isinstance(first, SipURI) and self._ends(first, request) is not None
+
+    async def serve(
+        self, exchange: Exchange, transaction: ServerTransaction
+    ) -> Answer | None:
+        """
+        Pass a request on; None when what came back was sent.
+
+        Raises `Refusal`, `NotForwarded` or another error with a row in the table.
+        """
+        request = exchange.request
+        if request.method == "CANCEL":
+            return self._cancel(exchange)
+        if len(self._under_way) >= self.most:
+            raise for_now("Too many requests are being passed on")
+        signature = loop_signature(self.secret, request)
+        relayed = Relayed(self._board, transaction, signature)
+        key = transaction.key
+        self._under_way[key] = relayed
+        try:
+            await self._pass_on(exchange, relayed)
+            await relayed.finished
+        finally:
+            if self._under_way.get(key) is relayed:
+                del self._under_way[key]
+        return None
+
+    async def _pass_on(self, exchange: Exchange, relayed: Relayed) -> None:
+        request = exchange.request
+        passage = inspect(request, self._knows_us(request, exchange.flow))
+        if is_loop(relayed.signature, request):
+            raise NotForwarded(482)
+        targets = await self._find(exchange, passage)
+        if relayed.is_cancelled:
+            raise Refusal(487)
+        self._count(request.method)
+        now = self.ticks()
+        relayed.begin(passage, targets, now)
+        self._trying.put(relayed, _TRYING, now)
+
+    async def _find(self, exchange: Exchange, passage: Passage) -> Sequence[Target]:
+        """Give the targets (§16.5); who is within no dialog of ours says who he is first."""
+        request = exchange.request
+        target = await self._within(request, passage)
+        if target is not None:
+            return [target]
+        await self._identify(exchange)
+        if passage.routes:
+            raise NotForwarded(403, "Route leads elsewhere")
+        if request.to.tag is not None:
+            target = await self.targets.of_contact(request, passage.uri)
+            if target is not None:
+                return [target]
+        return await self.targets.of_user(passage.uri)
+
+    async def _identify(self, exchange: Exchange) -> None:
+        """Ask who the sender is, as a proxy does (RFC 3261 §22.3)."""
+        try:
+            exchange.identity = await self.identifier.identify(exchange)
+        except Refusal as refusal:
+            answer = refusal.answer
+            if answer.status == 401:
+                fields = tuple(
+                    (_ASKING.get(name, name), v) for name, v in answer.fields
+                )
+                raise Refusal(407, fields, answer.reason) from refusal
+            raise
+
+    async def _within(self, request: Request, passage: Passage) -> Target | None:
+        """
+        Give where a request within a dialog goes; None if no Route of ours says so.
+
+        Its other end may have come by a new flow since, and registered by it.
+        """
+        ends = self._ends_of(request, passage)
+        if ends is None:
+            return None
+        if not passage.routes:
+            target = await self.targets.of_contact(request, passage.uri)
+            if target is not None:
+                return target
+        flow = await self.targets.ways.named(ends.other)
+        if flow is None:
+            raise NotForwarded(430)
+        return Target(passage.uri, flow, ends.other, passage.routes)
+
+    def _cancel(self, exchange: Exchange) -> Answer:
+        """Answer a CANCEL, and cancel all branches of its INVITE (§16.10)."""
+        relayed = self._cancelled(exchange)
+        if relayed is None:
+            raise Refusal(481)
+        now = self.ticks()
+        return Answer(200, then=lambda: relayed.cancel(now))
+
+    def _cancelled(self, exchange: Exchange) -> Relayed | None:
+        cancel = exchange.request
+        relayed = self._under_way.get(cancelled_key_of(cancel))
+        if relayed is not None or cancel.via.branch is not None:
+            return relayed
+        # SIPE gives no branch to what follows its INVITE.
+        for each in self._under_way.values():
+            if _is_cancelled_by(each, exchange):
+                return each
+        return None
+
+    # -- ACK -------------------------------------------------------------------------
+
+    def acknowledge(self, request: Request, flow: Flow, now: float) -> None:
+        """Pass the ACK to a 2xx on, which nobody answers."""
+
+        def lost(failure: Failure) -> None:
+            self._acks_lost.value += 1
+            if not failure.check(PresproxyError):
+                _log.failure("An ACK went wrong in a way it must not", failure=failure)
+
+        passing = Deferred.fromCoroutine(self._pass_ack(request, flow))
+        passing.addErrback(lost)
+
+    async def _pass_ack(self, request: Request, flow: Flow) -> None:
+        passage = inspect(request, self._knows_us(request, flow))
+        target = await self._within(request, passage)
+        if target is None or target.flow is None:
+            raise NotForwarded(481)
+        signature = loop_signature(self.secret, request)
+        if is_loop(signature, request):
+            raise NotForwarded(482)
+        onward = Onward(target.uri, target.routes, passage.forwards, passage.breadth)
+        branch = f"{self.tokens.branch()}.{signature}"
+        data = forwarded(request, onward, target.flow, branch, self._board.is_for_us)
+        try:
+            target.flow.send(data)
+        except FlowClosed as error:
+            raise NotForwarded(430) from error
+        self._count("ACK")
+
+    # -- Time ------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Do what is due: timer C, and 100 to who waits long."""
+        for leg in self._legs.tick(now):
+            branch = leg.branch
+            if branch.is_open:
+                if branch.until <= now:
+                    leg.relayed.overdue(branch, now)
+                if branch.is_open:
+                    self._legs.put(leg, _LOOK, now)
+        for relayed in self._trying.tick(now):
+            if not relayed.finished.called and relayed.request.method != "INVITE":
+                relayed.try_on(now)
+
+    def close(self) -> None:
+        """End what is under way: nobody will be here for its answers."""
+        now = self.ticks()
+        for relayed in tuple(self._under_way.values()):
+            relayed.cancel(now)
+
+    # -- Within ----------------------------------------------------------------------
+
+    def _knows_us(self, request: Request, flow: Flow) -> Callable[[SipURI], bool]:
+        def is_us(uri: SipURI) -> bool:
+            if uri.host in self.targets.domains.names:
+                return True
+            port = uri.port or (5061 if uri.transport == "tls" else 5060)
+            if f"{uri.host}:{port}" == flow.sent_by:
+                return True
+            return self._ends(uri, request) is not None
+
+        return is_us
+
+    def _ends_of(self, request: Request, passage: Passage) -> Ends | None:
+        for text in passage.ours:
+            ends = self._route_tokens.read(text, request)
+            if ends is not None:
+                return ends
+        return None
+
+    def _ends(self, uri: SipURI, request: Request) -> Ends | None:
+        return self._route_tokens.read(uri.user or "", request)
+
+    def _count(self, method: str) -> None:
+        name = method if method in RELAYED else "other"
+        counter = self._counters.get(name)
+        if counter is None:
+            counter = self._counters[name] = self.metrics.counter(
+                "relayed", "Requests passed on.", method=name
+            )
+        counter.value += 1
+
+
+def _is_cancelled_by(relayed: Relayed, exchange: Exchange) -> bool:
+    invite, cancel = relayed.request, exchange.request
+    return (
+        invite.method == "INVITE"
+        and invite.call_id == cancel.call_id
+        and invite.from_.tag == cancel.from_.tag
+        and invite.cseq.number == cancel.cseq.number
+        and relayed.transaction.flow.key == exchange.flow.key
+    )

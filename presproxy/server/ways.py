@@ -1,0 +1,100 @@
+"""
+The ways to registered contacts, and the names that flows have in a Record-Route.
+
+A stream leads to whoever opened it, and to nobody else after it is closed, though another
+may come from the same address and port.  So it is known by itself, and by a number that
+is used once.  A datagram leads to an address at any time, also after a start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+
+import attrs
+
+from presproxy.errors import PresproxyError
+from presproxy.events.locations import Binding
+from presproxy.proxying.branches import Target
+from presproxy.sip.flow import Address, Flow
+from presproxy.sip.uri import AddressOfRecord
+
+_DATAGRAM = "udp:"
+
+
+@attrs.define(eq=False)
+class _Stream:
+    """A stream that is open, its number, and the users who have registered by it."""
+
+    flow: Flow
+    number: int
+    users: set[AddressOfRecord] = attrs.field(factory=set)
+
+
+@attrs.define(eq=False)
+class Ways:
+    """Knows the flows to user agents; ``datagrams_to`` gives the one to an address."""
+
+    datagrams_to: Callable[[Address], Awaitable[Flow]]
+    _streams: dict[Flow, _Stream] = attrs.field(factory=dict, init=False)
+    _by_number: dict[int, _Stream] = attrs.field(factory=dict, init=False)
+    _by_text: dict[str, _Stream] = attrs.field(factory=dict, init=False)
+    _numbers: count[int] = attrs.field(factory=lambda: count(1), init=False)
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def registered(self, aor: AddressOfRecord, flow: Flow) -> None:
+        """A user of ours registered by this flow."""
+        if flow.reliable and flow.is_open:
+            stream = self._stream(flow)
+            stream.users.add(aor)
+            self._by_text[str(flow)] = stream
+
+    def name(self, flow: Flow) -> str:
+        """Name a flow, for `named` to find it again."""
+        return str(self._stream(flow).number) if flow.reliable else str(flow)
+
+    async def named(self, name: str) -> Flow | None:
+        """Give the flow of a name; None if it is closed, or leads nowhere now."""
+        if name.startswith(_DATAGRAM):
+            return await self._datagrams(name)
+        stream = self._by_number.get(int(name)) if name.isdecimal() else None
+        return _open(stream)
+
+    async def target(self, aor: AddressOfRecord, binding: Binding) -> Target:
+        """Give a contact of a user as a target, with the flow it registered by."""
+        if binding.flow.startswith(_DATAGRAM):
+            flow = await self._datagrams(binding.flow)
+        else:
+            stream = self._by_text.get(binding.flow)
+            flow = _open(stream) if stream and aor in stream.users else None
+        name = "" if flow is None else self.name(flow)
+        return Target(binding.uri, flow, name, binding.path, binding.q)
+
+    def _stream(self, flow: Flow) -> _Stream:
+        stream = self._streams.get(flow)
+        if stream is None:
+            stream = _Stream(flow, next(self._numbers))
+            self._streams[flow] = self._by_number[stream.number] = stream
+            flow.when_closed(lambda: self._closed(stream))
+        return stream
+
+    def _closed(self, stream: _Stream) -> None:
+        self._streams.pop(stream.flow, None)
+        self._by_number.pop(stream.number, None)
+        text = str(stream.flow)
+        if self._by_text.get(text) is stream:
+            del self._by_text[text]
+
+    async def _datagrams(self, text: str) -> Flow | None:
+        host, _, port = text.removeprefix(_DATAGRAM).rpartition(":")
+        try:
+            return await self.datagrams_to((host, int(port)))
+        except (PresproxyError, ValueError):
+            # Nothing of ours leads to such an address any more.
+            return None
+
+
+def _open(stream: _Stream | None) -> Flow | None:
+    return stream.flow if stream is not None and stream.flow.is_open else None
