@@ -69,6 +69,9 @@ _TRYING = 3.5
 _MOST = 10_000
 
 
+_Call = tuple[str, str | None, int]
+
+
 @attrs.define(eq=False)
 class Proxy:
     """
@@ -89,6 +92,7 @@ class Proxy:
     _route_tokens: RouteTokens = attrs.field(init=False)
     _board: Switchboard = attrs.field(init=False)
     _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
+    _calls: dict[_Call, Relayed] = attrs.field(factory=dict, init=False)
     _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
     _counters: dict[str, Counter] = attrs.field(factory=dict, init=False)
@@ -142,15 +146,26 @@ class Proxy:
             raise for_now("Too many requests are being passed on")
         signature = loop_signature(self.secret, request)
         relayed = Relayed(self._board, transaction, signature)
-        key = transaction.key
-        self._under_way[key] = relayed
+        self._begun(relayed)
         try:
             await self._pass_on(exchange, relayed)
             await relayed.finished
         finally:
-            if self._under_way.get(key) is relayed:
-                del self._under_way[key]
+            self._ended(relayed)
         return None
+
+    def _begun(self, relayed: Relayed) -> None:
+        self._under_way[relayed.transaction.key] = relayed
+        if relayed.request.method == "INVITE":
+            self._calls[_call_of(relayed.request)] = relayed
+
+    def _ended(self, relayed: Relayed) -> None:
+        """Forget it, unless another one has taken its place, as with credentials."""
+        key, call = relayed.transaction.key, _call_of(relayed.request)
+        if self._under_way.get(key) is relayed:
+            del self._under_way[key]
+        if self._calls.get(call) is relayed:
+            del self._calls[call]
 
     async def _pass_on(self, exchange: Exchange, relayed: Relayed) -> None:
         request = exchange.request
@@ -178,6 +193,8 @@ class Proxy:
             target = await self.targets.of_contact(request, passage.uri)
             if target is not None:
                 return [target]
+            if not self.targets.is_ours(passage.uri):
+                raise NotForwarded(481)
         return await self.targets.of_user(passage.uri)
 
     async def _identify(self, exchange: Exchange) -> None:
@@ -224,11 +241,11 @@ class Proxy:
         relayed = self._under_way.get(cancelled_key_of(cancel))
         if relayed is not None or cancel.via.branch is not None:
             return relayed
-        # SIPE gives no branch to what follows its INVITE.
-        for each in self._under_way.values():
-            if _is_cancelled_by(each, exchange):
-                return each
-        return None
+        # SIPE gives no branch to what follows its INVITE, on the same connection.
+        relayed = self._calls.get(_call_of(cancel))
+        if relayed is None or relayed.transaction.flow.key != exchange.flow.key:
+            return None
+        return relayed
 
     # -- ACK -------------------------------------------------------------------------
 
@@ -314,12 +331,6 @@ class Proxy:
         counter.value += 1
 
 
-def _is_cancelled_by(relayed: Relayed, exchange: Exchange) -> bool:
-    invite, cancel = relayed.request, exchange.request
-    return (
-        invite.method == "INVITE"
-        and invite.call_id == cancel.call_id
-        and invite.from_.tag == cancel.from_.tag
-        and invite.cseq.number == cancel.cseq.number
-        and relayed.transaction.flow.key == exchange.flow.key
-    )
+def _call_of(request: Request) -> _Call:
+    """Give what an INVITE and its CANCEL have in common, whatever their Via."""
+    return request.call_id, request.from_.tag, request.cseq.number

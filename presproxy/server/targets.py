@@ -54,6 +54,10 @@ class Targets:
             raise NotForwarded(480)
         return targets
 
+    def is_ours(self, uri: str) -> bool:
+        """Whether a URI is a user's of ours."""
+        return self._ours(uri) is not None
+
     async def of_contact(self, request: Request, uri: str) -> Target | None:
         """
         Give the target of a URI within a dialog, if its owner has registered it.
@@ -69,7 +73,8 @@ class Targets:
             for binding in self.locations.bindings(aor, self.now()):
                 if _is_meant(binding, uri, endpoint):
                     target = await self.ways.target(aor, binding)
-                    return None if target.flow is None else target
+                    if target.flow is not None:
+                        return target
         return None
 
     def _ours(self, uri: str) -> AddressOfRecord | None:
