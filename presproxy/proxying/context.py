@@ -158,6 +158,8 @@ class Context:
 
     def overdue(self, branch: Branch, now: float) -> list[Act]:
         """The time of a branch is over: timer C, or that of a CANCEL (§16.8)."""
+        if not self._is_invite:
+            return self.fail(branch, 408, now)
         do = branch.happen(Happening.OVERDUE)
         if do is Do.CANCEL:
             return [self._cancel(branch, now)]

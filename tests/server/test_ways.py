@@ -1,0 +1,122 @@
+"""The ways to registered contacts."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from presproxy.events.locations import Binding
+from presproxy.server.ways import Ways
+from presproxy.testing.flows import RecordingFlow, RecordingStream
+from presproxy.transport.hop import Unreachable
+
+BOB, CAROL = "sip:bob@example.test", "sip:carol@example.test"
+
+
+def binding(flow):
+    return Binding("sip:bob@192.0.2.1:5060", 1e12, "c", 1, flow=str(flow))
+
+
+@pytest.fixture
+def base():
+    return RecordingFlow()
+
+
+@pytest.fixture
+def ways(base):
+    async def towards(peer):
+        if peer[0] == "::1":
+            raise Unreachable("udp", "no socket leads there")
+        return base.towards(peer)
+
+    return Ways(towards)
+
+
+def now(coroutine):
+    """Give what a coroutine that waits for nothing answers."""
+    found = []
+    Deferred.fromCoroutine(coroutine).addCallback(found.append)
+    (answer,) = found
+    return answer
+
+
+def test_a_stream_leads_to_whoever_registered_by_it(ways):
+    stream = RecordingStream()
+    ways.registered(BOB, stream)
+    target = now(ways.target(BOB, binding(stream)))
+
+    assert target.flow is stream
+    assert now(ways.named(target.name)) is stream
+
+
+def test_a_stream_leads_to_nobody_else(ways):
+    stream = RecordingStream()
+    ways.registered(CAROL, stream)
+
+    assert now(ways.target(BOB, binding(stream))).flow is None
+
+
+def test_several_users_may_share_a_stream(ways):
+    stream = RecordingStream()
+    ways.registered(BOB, stream)
+    ways.registered(CAROL, stream)
+
+    assert now(ways.target(BOB, binding(stream))).flow is stream
+    assert now(ways.target(CAROL, binding(stream))).flow is stream
+
+
+def test_a_closed_stream_leads_nowhere_and_is_forgotten(ways):
+    stream = RecordingStream()
+    ways.registered(BOB, stream)
+    name = ways.name(stream)
+    stream.close()
+
+    assert now(ways.target(BOB, binding(stream))).flow is None
+    assert now(ways.named(name)) is None
+    assert len(ways) == 0
+
+
+def test_a_name_is_never_used_again(ways):
+    first, second = RecordingStream(), RecordingStream()
+    name = ways.name(first)
+    first.close()
+
+    assert ways.name(second) != name
+    assert now(ways.named(name)) is None
+
+
+def test_a_later_stream_from_the_same_port_takes_the_place_of_one_before(ways):
+    first, second = RecordingStream(), RecordingStream()
+    ways.registered(BOB, first)
+    ways.registered(CAROL, second)
+    first.close()
+
+    assert now(ways.target(BOB, binding(first))).flow is None
+    assert now(ways.target(CAROL, binding(second))).flow is second
+
+
+def test_what_is_closed_already_is_not_kept(ways):
+    stream = RecordingStream()
+    stream.close()
+    ways.registered(BOB, stream)
+
+    assert len(ways) == 0
+
+
+@pytest.mark.parametrize("peer", [("192.0.2.9", 5060), ("2001:db8::1", 5060)])
+def test_a_datagram_leads_to_its_address_at_any_time(ways, base, peer):
+    flow = base.towards(peer)
+    target = now(ways.target(BOB, binding(flow)))
+
+    assert target.flow.peer == peer
+    assert now(ways.named(target.name)).peer == peer
+    assert len(ways) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["udp:::1:5060", "udp:192.0.2.1", "udp:192.0.2.1:x", "", "x", "tcp:1:2", "7"],
+)
+def test_what_names_no_way_leads_nowhere(ways, text):
+    assert now(ways.named(text)) is None
+    assert now(ways.target(BOB, binding(text))).flow is None
