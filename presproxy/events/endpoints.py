@@ -8,7 +8,6 @@ connection it signed in on and by no other way, so it ends with that connection.
 from __future__ import annotations
 
 import enum
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Hashable
 from functools import partial
 from uuid import UUID
@@ -18,6 +17,7 @@ import attrs
 from presproxy.errors import LimitReached
 from presproxy.events.expiry import Expiries
 from presproxy.sip.flow import Flow
+from presproxy.sip.gruu import write_gruu
 from presproxy.sip.uri import AddressOfRecord
 
 
@@ -56,8 +56,7 @@ class Endpoint:
 
 def gruu(user: AddressOfRecord, instance: UUID) -> str:
     """Give the URI that leads to one endpoint and no other ([MS-SIPRE] 2.2.3)."""
-    name = urlsafe_b64encode(instance.bytes).rstrip(b"=").decode()
-    return f"{user};opaque=user:epid:{name}AA;gruu"
+    return write_gruu(user, instance)
 
 
 @attrs.define(eq=False)

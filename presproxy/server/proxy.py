@@ -56,6 +56,9 @@ RELAYED = (
     "PRACK",
 )
 
+#: What methods nobody knows are counted as.
+_OTHER = "other"
+
 _ASKING = {"WWW-Authenticate": "Proxy-Authenticate"}
 
 #: Seconds between two looks at a branch whose time may be over.
@@ -95,7 +98,7 @@ class Proxy:
     _calls: dict[_Call, Relayed] = attrs.field(factory=dict, init=False)
     _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
-    _counters: dict[str, Counter] = attrs.field(factory=dict, init=False)
+    _counters: dict[str, Counter] = attrs.field(init=False)
     _acks_lost: Counter = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -108,6 +111,12 @@ class Proxy:
             is_of_realm(self.realms),
             lambda leg, now: self._legs.put(leg, _LOOK, now),
         )
+        self._counters = {
+            method: self.metrics.counter(
+                "relayed", "Requests passed on.", method=method
+            )
+            for method in (*RELAYED, _OTHER)
+        }
         self._acks_lost = self.metrics.counter(
             "acks_lost", "ACKs to a 2xx that no way was known for."
         )
@@ -135,7 +144,7 @@ class Proxy:
         self, exchange: Exchange, transaction: ServerTransaction
     ) -> Answer | None:
         """
-        Pass a request on; None when what came back was sent.
+        Pass a request on; give our own answer, None if what came back was sent.
 
         Raises `Refusal`, `NotForwarded` or another error with a row in the table.
         """
@@ -149,10 +158,9 @@ class Proxy:
         self._begun(relayed)
         try:
             await self._pass_on(exchange, relayed)
-            await relayed.finished
+            return await relayed.finished
         finally:
             self._ended(relayed)
-        return None
 
     def _begun(self, relayed: Relayed) -> None:
         self._under_way[relayed.transaction.key] = relayed
@@ -185,6 +193,9 @@ class Proxy:
         request = exchange.request
         target = await self._within(request, passage)
         if target is not None:
+            if exchange.flow.seal is not None:
+                # Who signs all that he sends may expect that it is looked at.
+                await self._identify(exchange)
             return [target]
         await self._identify(exchange)
         if passage.routes:
@@ -322,13 +333,7 @@ class Proxy:
         return self._route_tokens.read(uri.user or "", request)
 
     def _count(self, method: str) -> None:
-        name = method if method in RELAYED else "other"
-        counter = self._counters.get(name)
-        if counter is None:
-            counter = self._counters[name] = self.metrics.counter(
-                "relayed", "Requests passed on.", method=name
-            )
-        counter.value += 1
+        self._counters.get(method, self._counters[_OTHER]).value += 1
 
 
 def _call_of(request: Request) -> _Call:

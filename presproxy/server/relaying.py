@@ -27,6 +27,7 @@ from presproxy.proxying.context import (
 from presproxy.proxying.forward import Onward, forwarded, passed_back
 from presproxy.proxying.inspect import Passage
 from presproxy.proxying.token import RouteTokens
+from presproxy.server.answer import Answer
 from presproxy.server.ways import Ways
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import (
@@ -117,14 +118,14 @@ class Relayed:
     """
     A request that is passed on.
 
-    ``finished`` fires once a final response was sent, or never will be; more of an
-    INVITE's may follow.
+    ``finished`` fires with our own final response; or with None once another's was sent,
+    after which more of an INVITE's may follow, or if there never will be one.
     """
 
     board: Switchboard
     transaction: ServerTransaction
     signature: str
-    finished: Deferred[None] = attrs.field(factory=Deferred, init=False)
+    finished: Deferred[Answer | None] = attrs.field(factory=Deferred, init=False)
     is_cancelled: bool = attrs.field(default=False, init=False)
     _passage: Passage = attrs.field(default=None, init=False)
     _context: Context | None = attrs.field(default=None, init=False)
@@ -193,9 +194,9 @@ class Relayed:
                 case PassBack():
                     self._pass_back(act, now)
                 case Respond():
-                    self._respond(act.status, now)
+                    self._finish(Answer(act.status))
                 case KeepSilent():
-                    self._finish()
+                    self._finish(None)
 
     def _open(self, branch: Branch, now: float) -> None:
         flow, board = branch.target.flow, self.board
@@ -264,20 +265,12 @@ class Relayed:
             data = None
         if data is not None:
             self.transaction.respond(data, status, now)
-        elif status >= 200:
-            self._respond(502, now)
         if status >= 200:
-            self._finish()
+            self._finish(None if data is not None else Answer(502))
 
-    def _respond(self, status: int, now: float) -> None:
-        tag = self.board.tokens.tag()
-        response = build_response(self.request, status, to_tag=tag)
-        self.transaction.respond(response, status, now)
-        self._finish()
-
-    def _finish(self) -> None:
+    def _finish(self, answer: Answer | None) -> None:
         if not self.finished.called:
-            self.finished.callback(None)
+            self.finished.callback(answer)
 
 
 def _read(data: bytes) -> Response | None:

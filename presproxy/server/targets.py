@@ -11,9 +11,9 @@ from presproxy.events.locations import Binding, Locations, is_same_contact
 from presproxy.proxying.branches import Target
 from presproxy.proxying.inspect import NotForwarded
 from presproxy.server.domains import Domains
+from presproxy.server.lync.signin import binding_instance
 from presproxy.server.ways import Ways
-from presproxy.sip.fields import parse_contact
-from presproxy.sip.gruu import endpoint_named, endpoint_of
+from presproxy.sip.gruu import endpoint_name, named_endpoint
 from presproxy.sip.message import Request
 from presproxy.sip.uri import (
     AddressOfRecord,
@@ -22,8 +22,6 @@ from presproxy.sip.uri import (
     domain_of,
     parse_uri,
 )
-
-_INSTANCE = "+sip.instance"
 
 
 @attrs.frozen(eq=False)
@@ -45,7 +43,7 @@ class Targets:
         aor = self.domains.ours(address_of_record(uri))
         bindings = self.locations.bindings(aor, self.now())
         parsed = parse_uri(uri)
-        endpoint = endpoint_of(parsed) if isinstance(parsed, SipURI) else None
+        endpoint = named_endpoint(parsed) if isinstance(parsed, SipURI) else None
         if endpoint is not None:
             bindings = tuple(each for each in bindings if _endpoint(each) == endpoint)
         targets = [await self.ways.target(aor, each) for each in bindings]
@@ -69,7 +67,7 @@ class Targets:
             if aor is None:
                 continue
             parsed = parse_uri(uri)
-            endpoint = endpoint_of(parsed) if isinstance(parsed, SipURI) else None
+            endpoint = named_endpoint(parsed) if isinstance(parsed, SipURI) else None
             for binding in self.locations.bindings(aor, self.now()):
                 if _is_meant(binding, uri, endpoint):
                     target = await self.ways.target(aor, binding)
@@ -93,6 +91,5 @@ def _is_meant(binding: Binding, uri: str, endpoint: str | None) -> bool:
 
 def _endpoint(binding: Binding) -> str | None:
     """Give what names the endpoint of a binding in a URI, if it has one."""
-    contact = parse_contact(f"<{binding.uri}>{binding.parameters}")
-    instance = contact.parameter(_INSTANCE)
-    return None if instance is None else endpoint_named(instance)
+    instance = binding_instance(binding)
+    return None if instance is None else endpoint_name(instance)

@@ -273,6 +273,39 @@ def test_who_is_unknown_is_challenged_as_by_a_proxy(guarded, authenticator):
     assert answer.get("www-authenticate") is None
 
 
+class Signing:
+    """Signs nothing, but is there."""
+
+    def sealed(self, data):
+        return data
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_whose_messages_are_signed_is_asked_within_a_dialog_too(
+    guarded, authenticator, signs
+):
+    alice, bob = (
+        Phone(guarded, user, RecordingStream(("192.0.2.50", port)))
+        for port, user in enumerate(("alice", "bob"), 40001)
+    )
+    bob.register(fields={"Authorization": f"I am {bob.aor}"})
+    alice.send("INVITE", BOB, {"Authorization": f"I am {alice.aor}"})
+    invite = one(bob.read())
+    bob.flow.seal = Signing() if signs else None
+    bob.send(
+        "INFO",
+        alice.contact,
+        {
+            "From": f"{invite.need('to')};tag=x",
+            "To": invite.need("from"),
+            "Call-ID": invite.call_id,
+            "Route": invite.all("record-route"),
+        },
+    )
+
+    assert [each.status for each in bob.read()] == ([407] if signs else [])
+
+
 # --- Nonsense from behind
 
 
