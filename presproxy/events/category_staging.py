@@ -142,7 +142,9 @@ class Owned:
         steps: dict[CategoryName, Step] = {}
         stale: list[Stale] = []
         for index, each in enumerate(asked, 1):
-            step = steps.get(each.name) or self._step(each.name)
+            if each.name in steps:
+                raise MalformedDocument(f"publication {index} is there twice")
+            step = self._step(each.name)
             current = _version(step.new)
             is_right = whatever_version or _fits(each, current)
             if not is_right or self.held(each.name) is not None:

@@ -95,8 +95,6 @@ def versions(table):
         ([asked()], [removal(version=1)], {}),
         ([], [removal(version=0)], {}),
         ([], [removal(version=7)], {}),
-        ([asked()], [removal(version=1), asked(version=0)], {STATE: 1}),
-        ([], [asked(version=0), asked(version=1)], {STATE: 2}),
         ([asked()], [asked(version=1), asked(NOTE)], {STATE: 2, NOTE: 1}),
         (
             [asked()],
@@ -110,8 +108,6 @@ def versions(table):
         "ended",
         "nothing to end",
         "nothing to end, whatever its version",
-        "ended and begun anew",
-        "twice in one request",
         "several",
         "the container is part of the name",
     ],
@@ -135,7 +131,6 @@ def test_what_is_made_on_the_current_version_is_the_next(
         ([removal(version=1)], [Stale(1, 1, 2)]),
         ([asked(NOTE), asked(version=1)], [Stale(2, 1, 2)]),
         ([asked(NOTE, 4), asked(version=1)], [Stale(1, 4, 0), Stale(2, 1, 2)]),
-        ([asked(version=2), asked(version=2)], [Stale(2, 2, 3)]),
     ],
 )
 def test_of_a_request_on_another_version_nothing_is_done(
@@ -149,6 +144,13 @@ def test_of_a_request_on_another_version_nothing_is_done(
 
     assert raised.value.stale == tuple(stale)
     assert versions() == {STATE: 2}
+
+
+def test_nothing_is_published_twice_in_one_request(stage, versions):
+    with pytest.raises(MalformedDocument, match="publication 2 is there twice"):
+        stage(asked(), asked(version=1))
+
+    assert versions() == {}
 
 
 def test_versions_may_be_passed_over(publish, versions):
@@ -347,7 +349,8 @@ def test_records_follow_what_is_published(publish):
 def test_what_is_ended_and_begun_anew_has_a_record_of_its_own(publish):
     (put,) = publish(asked()).changes
 
-    deletion, new = publish(removal(version=1), asked()).changes
+    (deletion,) = publish(removal(version=1)).changes
+    (new,) = publish(asked()).changes
 
     assert deletion == Delete(CATEGORY, put.key, ALICE, 1)
     assert (new.staged_on, new.key == put.key) == (0, False)
@@ -384,7 +387,8 @@ def test_what_has_ended_meanwhile_is_not_back(agency, publish):
 def test_of_two_of_one_name_the_later_is_back(agency, publish, order):
     (first,) = publish(asked()).changes
     agency.clock.advance(1)
-    _, second = publish(removal(version=1), asked(body=b"<b/>")).changes
+    publish(removal(version=1))
+    (second,) = publish(asked(body=b"<b/>")).changes
     other = Agency()
 
     for put in (first, second)[::order]:
