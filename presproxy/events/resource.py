@@ -118,7 +118,7 @@ class Resource:
         if body == former:
             body = former
         elif self.tells_changes and isinstance(former, DeltaBody):
-            body = self._with_change(body, former, state, made_of, view)
+            body = self._with_change(body, former, state, made_of, key)
         if self.subscriptions:
             self._bodies[key] = (state, body)
         return body
@@ -185,12 +185,16 @@ class Resource:
         former: DeltaBody,
         state: Any,
         made_of: Any,
-        view: View,
+        key: tuple[View, str],
     ) -> DeltaBody:
-        """Add what is new since a former body; nothing is if the package cannot say."""
+        """
+        Add what is new since a former body; nothing is if the package cannot say.
+
+        The content type asked for may name a part, which that of the body does not.
+        """
         # Each knows the one before it and no more, or none would ever be let go.
         former.base, former.delta = None, b""
-        delta = self._change(state, made_of, view, body.content_type)
+        delta = self._change(state, made_of, *key)
         base = None if delta is None else former
         data = body.numbered(0)
         return DeltaBody(body.content_type, data, base, delta or b"")

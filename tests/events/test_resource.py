@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from zope.interface import implementer
 
@@ -79,6 +80,28 @@ def test_only_the_last_one_is_remembered():
         bodies.append(shown(agency))
 
     assert [body.base for body in bodies] == [None, None, bodies[1]]
+
+
+def test_a_part_that_was_asked_for_is_asked_of_the_change_too():
+    class PartPackage(NewWordPackage):
+        def render(self, state, content_type):
+            body = super().render(state, content_type)
+            return attrs.evolve(body, content_type=content_type.partition(";")[0])
+
+        def render_change(self, state, former, content_type):
+            return content_type.encode()
+
+    agency = Agency(PartPackage())
+    agency.subscribe("bob")
+    bodies = []
+    for word in ("one", "two"):
+        agency.publish(word)
+        agency.told()
+        resource = agency.resources.take(ALICE, WORDS)
+        bodies.append(resource.body(FULL, "text/words;part=new"))
+
+    assert [each.content_type for each in bodies] == ["text/words"] * 2
+    assert bodies[1].delta == b"text/words;part=new"
 
 
 def test_where_nothing_is_changed_the_body_is_the_same():
