@@ -8,10 +8,15 @@ import attrs
 
 from presproxy.auth.perflow import PerFlow
 from presproxy.auth.sipae import Association, Signer, Terms
-from presproxy.errors import CredentialsRejected, MalformedField
+from presproxy.errors import CredentialsRejected, MalformedField, SignInRefused
+from presproxy.interfaces import IClock
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import AddressOfRecord, domain_of, user_of
+
+#: How many wrong signatures end a connection.  Chosen: one is answered by a challenge, as
+#: it should be, but SIPE then signs the request as before, for as often as it is asked.
+_WRONG_AT_MOST = 3
 
 
 @attrs.define(eq=False)
@@ -24,9 +29,10 @@ class Associations:
     """
 
     life: float
-    seconds: Callable[[], float]
+    clock: IClock
     random: Callable[[int], bytes]
     _held: PerFlow[Association] = attrs.field(init=False, factory=PerFlow)
+    _wrong: PerFlow[int] = attrs.field(init=False, factory=PerFlow)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -39,12 +45,13 @@ class Associations:
         self, opaque: str, user: AddressOfRecord, terms: Terms, signer: Signer
     ) -> Association:
         """Make one, which does not hold yet."""
-        until = self.seconds() + self.life
+        until = self.clock.seconds() + self.life
         return Association(opaque, user, terms, signer, until, self.random)
 
     def hold(self, flow: Flow, association: Association) -> None:
         """Let it hold from now on; all that goes out on the connection is signed."""
         self._held.put(flow, association)
+        self._wrong.pop(flow)
         flow.seal_with(association)
 
     def check(
@@ -53,18 +60,31 @@ class Associations:
         """
         Say whose request it is, by its signature.
 
-        Raises `CredentialsRejected`; then the association holds no more.
+        Raises `CredentialsRejected`; then the association holds no more.  Where that
+        happens again and again, raises `SignInRefused` and ends the connection, so that
+        the user agent begins anew.
         """
+        try:
+            return self._checked(flow, given, request)
+        except CredentialsRejected as rejected:
+            self.drop(flow)
+            wrong = (self._wrong.get(flow) or 0) + 1
+            self._wrong.put(flow, wrong)
+            if wrong < _WRONG_AT_MOST:
+                raise
+            # The answer is to be on its way before.
+            self.clock.callLater(0, flow.end)
+            raise SignInRefused(f"{rejected}; connect and sign in again") from rejected
+
+    def _checked(
+        self, flow: Flow, given: Mapping[str, str], request: Request
+    ) -> AddressOfRecord:
         association = self._held.get(flow)
         if association is None or association.opaque != given.get("opaque"):
             raise CredentialsRejected("no such security association")
-        try:
-            if self.seconds() >= association.until:
-                raise CredentialsRejected("the security association is too old")
-            association.check(given, request)
-        except CredentialsRejected:
-            self.drop(flow)
-            raise
+        if self.clock.seconds() >= association.until:
+            raise CredentialsRejected("the security association is too old")
+        association.check(given, request)
         return association.user
 
     def drop(self, flow: Flow) -> None:
@@ -75,6 +95,7 @@ class Associations:
     def clear(self) -> None:
         """Let none hold any more."""
         self._held.clear()
+        self._wrong.clear()
 
 
 @attrs.frozen

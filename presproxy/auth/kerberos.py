@@ -29,7 +29,7 @@ from presproxy.auth.handshake import (
 from presproxy.auth.perflow import PerFlow
 from presproxy.auth.sipae import Signer, Terms
 from presproxy.auth.tally import Tally
-from presproxy.errors import CredentialsRejected, MalformedField
+from presproxy.errors import CredentialsRejected, MalformedField, SignInRefused
 from presproxy.extend.maker import option
 from presproxy.interfaces import IAuthenticator, IHouse
 from presproxy.model.identity import Identity
@@ -103,8 +103,7 @@ class KerberosAuthenticator:
         """Read the key; raises `ConfigurationMistakes` if it is not there."""
         self._domains = frozenset(house.domains)
         self._reactor = house.reactor
-        seconds = house.reactor.seconds
-        self._associations = Associations(self.life, seconds, self._random)
+        self._associations = Associations(self.life, house.reactor, self._random)
         # Not imported above, as most who run a server do not have it.
         self._acceptor = import_module(_GSS).Acceptor(self.target, self.keytab)
         self._threads = ThreadPool(0, _THREADS, KERBEROS)
@@ -151,7 +150,7 @@ class KerberosAuthenticator:
     ) -> AddressOfRecord:
         try:
             return self._associations.check(flow, given, request)
-        except CredentialsRejected:
+        except (CredentialsRejected, SignInRefused):
             self._tally.unsigned.value += 1
             raise
 

@@ -134,7 +134,7 @@ class NtlmAuthenticator:
         self._directory = Directory(Path(self.users), self._seconds)
         self._directory.open()
         self._warn_of_others()
-        self._associations = Associations(self.life, self._seconds, self._random)
+        self._associations = Associations(self.life, house.reactor, self._random)
         self._trusted = Trusted(self.life, self._seconds)
         self._tally = Tally.of(
             house.metrics, NTLM, lambda: len(self._associations) + len(self._trusted)
@@ -193,7 +193,7 @@ class NtlmAuthenticator:
         """Say whose request it is by its signature; raises `CredentialsRejected`."""
         try:
             return self._associations.check(flow, given, request)
-        except CredentialsRejected:
+        except (CredentialsRejected, SignInRefused):
             self._tally.unsigned.value += 1
             raise
 

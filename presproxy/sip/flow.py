@@ -87,6 +87,13 @@ class Flow:
         """
         return _nothing
 
+    def end(self) -> None:
+        """
+        End the flow once all that was sent is on its way: nothing good comes by it.
+
+        There is nothing to be ended with datagrams.
+        """
+
     @property
     def seal(self) -> Seal | None:
         """What signs all that is sent here; there is none with datagrams."""

@@ -95,6 +95,9 @@ class RecordingStream(RecordingFlow):
             _, tell = self._end.popitem()
             tell()
 
+    def end(self) -> None:
+        self.close()
+
     @property
     def holds(self) -> int:
         """How many want to know of its end."""

@@ -82,6 +82,7 @@ class Ending(enum.Enum):
     BROKEN = "broken"
     UNSECURED = "unsecured"
     CROWDED = "crowded"
+    UNPROVED = "unproved"
     STOPPED = "stopped"
 
 
@@ -144,6 +145,10 @@ class StreamFlow(Flow):
         """
         seal = self.seal
         self._connection.send(data if seal is None else seal.sealed(data))
+
+    def end(self) -> None:
+        """End the connection once all that was sent is on its way."""
+        self._connection.close(Ending.UNPROVED)
 
     def seal_with(self, seal: Seal | None) -> None:
         """Sign all that is sent from now on."""

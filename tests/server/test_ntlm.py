@@ -395,6 +395,35 @@ def test_a_user_may_prove_himself_anew(server):
     assert late.status == 401
 
 
+def test_wrong_signatures_again_and_again_end_the_connection(server):
+    desk = server()
+    client = Client(desk)
+    client.sign_in()
+    client.login.session_key = bytes(16)
+
+    statuses = [client.ask("SUBSCRIBE", {"Event": "presence"}).status for _ in range(3)]
+    open_before = client.flow.is_open
+    desk.clock.advance(0)
+
+    assert statuses == [401, 401, 403]
+    assert (open_before, client.flow.is_open) == (True, False)
+
+
+def test_who_signs_in_again_may_be_wrong_as_often_as_before(server):
+    client = Client(server())
+    for _ in range(3):
+        client.sign_in()
+        client.ask("REGISTER")
+        client.send(client.write("SUBSCRIBE", {"Event": "presence"}))
+        client.login.session_key = bytes(16)
+        client.ask("SUBSCRIBE", {"Event": "presence"})
+
+    client.desk.clock.advance(0)
+
+    assert client.flow.is_open
+    assert client.sign_in().status == 200
+
+
 # --- Whom it asks
 
 
