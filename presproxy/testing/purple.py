@@ -91,6 +91,11 @@ class PurpleUser:
         buddies = seen[-1]["buddies"] if seen else {}
         return {name: Sight(**fields) for name, fields in buddies.items()}
 
+    def groups(self) -> list[str]:
+        """Give the groups of its list, those without anybody in them as well."""
+        seen = self.events("buddies")
+        return list(seen[-1]["groups"]) if seen else []
+
     def logs(self) -> str:
         """Give all that it has said and logged."""
         return "".join(

@@ -39,6 +39,9 @@ AUTH = {
     "Digest by 407": ("--auth", "digest:users={users}"),
 }
 
+#: What SIPE calls the group that everybody has.
+OTHERS = "Other Contacts"
+
 #: What SIPE calls its states, but for the one that hides.
 STATES = ("busy", "do-not-disturb", "be-right-back", "away", "available")
 
@@ -59,7 +62,7 @@ class House:
     def enter(self, name: str, transport: str, **fields: object) -> PurpleUser:
         """Let somebody sign in with SIPE, who knows nothing from an earlier time."""
         address = self.server.tls if transport == "tls" else self.server.tcp
-        return self._start(
+        user = self._start(
             name,
             protocol="prpl-sipe",
             options={
@@ -69,6 +72,9 @@ class House:
             },
             **fields,
         )
+        # Whom he adds before his list has come is taken off again by it.
+        assert wait_for(lambda: OTHERS in user.groups(), SIGNED_IN), user.logs()[-5000:]
+        return user
 
     def enter_simply(self, name: str, **fields: object) -> PurpleUser:
         """Let somebody sign in with SIMPLE."""

@@ -56,6 +56,8 @@ for library, name, result, arguments in (
     (purple, "purple_blist_new", c_void_p, []),
     (purple, "purple_set_blist", None, [c_void_p]),
     (purple, "purple_blist_get_handle", c_void_p, []),
+    (purple, "purple_blist_get_root", c_void_p, []),
+    (purple, "purple_blist_node_get_sibling_next", c_void_p, [c_void_p]),
     (purple, "purple_connections_get_handle", c_void_p, []),
     (purple, "purple_conversations_get_handle", c_void_p, []),
     (purple, "purple_account_new", c_void_p, [c_char_p, c_char_p]),

@@ -179,10 +179,19 @@ class User:
         return True
 
     def _look(self) -> None:
-        seen = self._buddies()
+        seen = self._groups(), self._buddies()
         if seen != self.said:
             self.said = seen
-            self.say("buddies", buddies=seen)
+            self.say("buddies", groups=seen[0], buddies=seen[1])
+
+    def _groups(self) -> list[str]:
+        """Give all groups, those without anybody in them as well."""
+        groups = []
+        node = purple.purple_blist_get_root()
+        while node:
+            groups.append(text_of(purple.purple_group_get_name(node)))
+            node = purple.purple_blist_node_get_sibling_next(node)
+        return groups
 
     def _buddies(self) -> dict[str, dict]:
         buddies: dict[str, dict] = {}
