@@ -62,6 +62,8 @@ class Core:
     _took: Histogram = attrs.field(init=False)
     _answers: dict[int, Counter] = attrs.field(factory=dict, init=False)
     _under_way: set[ServerTransaction] = attrs.field(factory=set, init=False)
+    #: Those of them that wait for others to answer.
+    _passed_on: set[ServerTransaction] = attrs.field(factory=set, init=False)
     #: Fires when the last one is answered, once nothing new is taken.
     _finished: Deferred[None] | None = attrs.field(default=None, init=False)
 
@@ -75,7 +77,7 @@ class Core:
         self.metrics.gauge(
             "requests_under_way",
             "Requests that are being served.",
-            lambda: len(self._under_way),
+            lambda: len(self._under_way) - len(self._passed_on),
         )
 
     def receive(self, data: bytes, flow: Flow, arrived: float | None = None) -> None:
@@ -94,7 +96,8 @@ class Core:
         """
         Take nothing new, and answer when all that was taken is answered.
 
-        What comes from now on is refused for now.  Called once.
+        What comes from now on is refused for now.  What was passed on is not waited for: a
+        phone may ring for long.  Called once.
         """
         self._finished = Deferred()
         self._end_if_finished()
@@ -105,6 +108,7 @@ class Core:
         for transaction in tuple(self._under_way):
             self._refuse(transaction, for_now("The server stops").answer)
         self._under_way.clear()
+        self._passed_on.clear()
         self.proxy.close()
 
     async def _serve(self, transaction: ServerTransaction) -> None:
@@ -122,12 +126,15 @@ class Core:
                 self._refuse(transaction, Answer(500, RETRY_AFTER))
         finally:
             self._under_way.discard(transaction)
+            self._passed_on.discard(transaction)
             if self._finished is not None:
                 self._end_if_finished()
 
     def _end_if_finished(self) -> None:
         finished = self._finished
-        if finished is not None and not self._under_way and not finished.called:
+        if finished is None or finished.called:
+            return
+        if len(self._under_way) == len(self._passed_on):
             finished.callback(None)
 
     async def _answer(self, transaction: ServerTransaction) -> Answer | None:
@@ -137,6 +144,7 @@ class Core:
             if self._finished is not None:
                 raise for_now("The server stops")
             if self.proxy.takes(exchange.request):
+                self._passed_on.add(transaction)
                 return await self.proxy.serve(exchange, transaction)
             self.door.admit(exchange)
             step = self.steps[exchange.request.method]

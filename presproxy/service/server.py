@@ -238,7 +238,7 @@ class PresenceServer:
         await self._stop_all()
 
     async def _finish(self, served: Deferred[None]) -> None:
-        """Serve what was taken; what takes too long is answered 503."""
+        """Serve what was taken; what takes too long, or still rings, is answered 503."""
 
         async def serve() -> None:
             await served
@@ -251,6 +251,7 @@ class PresenceServer:
         await breath(self.reactor)
         while self._is_telling() and self.core.ticks() < until:
             await breath(self.reactor, _LOOK)
+        self.core.close()
 
     def _is_telling(self) -> bool:
         return bool(len(self.agent.fanout) or self.core.layer.clients)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from presproxy.sip.uri import parse_uri
+from presproxy.testing.flows import RecordingStream
+from presproxy.testing.phones import Phone
 from presproxy.testing.wire import fresh, parameter
 
 BOB = "sip:bob@example.test"
@@ -398,4 +401,44 @@ def test_who_stops_ends_what_rings(desk, alice, phones):
     desk.server.core.close()
 
     assert statuses(alice) == [100, 180, 503]
+    assert one(bob.read()).method == "CANCEL"
+
+
+def test_who_stops_does_not_wait_for_what_rings(desk, alice, phones):
+    bob = phones("bob", "stream", "")
+    alice.send("INVITE", BOB)
+    bob.respond(one(bob.read()), "180 Ringing")
+
+    assert desk.server.core.finish().called
+
+
+def test_a_cancel_before_the_way_is_found_ends_it_there(desk, alice, phones):
+    bob = phones("bob", "datagram", "")
+    found: Deferred[object] = Deferred()
+    desk.server.core.proxy.targets.ways.datagrams_to = lambda peer: found
+    sent = alice.send("INVITE", BOB)
+    cancel(alice, sent)
+    found.callback(bob.flow)
+
+    assert statuses(alice) == [200, 487]
+    assert bob.read() == []
+
+
+def test_a_request_with_credentials_takes_the_place_of_the_one_challenged(
+    guarded, authenticator
+):
+    alice, bob = (
+        Phone(guarded, user, RecordingStream(("192.0.2.50", port)))
+        for port, user in enumerate(("alice", "bob"), 40001)
+    )
+    bob.register(fields={"Authorization": f"I am {bob.aor}"})
+    sent = alice.send("INVITE", BOB)
+    proved = sent.data.replace(
+        b"\r\nContact", b"\r\nAuthorization: I am sip:alice@example.test\r\nContact"
+    )
+    alice.send_data(proved)
+    bob.respond(one(bob.read()), "180 Ringing")
+    cancel(alice, sent)
+
+    assert statuses(alice) == [407, 100, 180, 200]
     assert one(bob.read()).method == "CANCEL"
