@@ -33,12 +33,21 @@ class Speaker:
     user: AddressOfRecord | None
     password: str | None
 
-    def agent(self, reactor: Any, aor: AddressOfRecord) -> UserAgent:
-        """Make the user agent of ``aor``, which logs in as the user named, or as itself."""
+    def agent(
+        self, reactor: Any, aor: AddressOfRecord, by_stream: bool = False
+    ) -> UserAgent:
+        """
+        Make the user agent of ``aor``, which logs in as the user named, or as itself.
+
+        ``by_stream``: by TCP where UDP was meant.
+        """
         account = None
         if self.password is not None:
             account = Account(user_of(self.user or aor) or "", self.password)
-        return UserAgent(aor, self.server, reactor, account, limit=LIMIT)
+        server = self.server
+        if by_stream and server.transport == "udp":
+            server = attrs.evolve(server, transport="tcp")
+        return UserAgent(aor, server, reactor, account, limit=LIMIT)
 
     def watcher_of(self, presentity: AddressOfRecord) -> AddressOfRecord:
         """Say who watches: the user named, else who sits here, at the same domain."""

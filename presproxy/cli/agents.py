@@ -8,6 +8,7 @@ import click
 from twisted.internet.defer import CancelledError, Deferred
 
 from presproxy.cli.account import Speaker, speaks_sip
+from presproxy.cli.lync import publish_until_interrupted
 from presproxy.cli.output import print_json, print_line, state_text
 from presproxy.cli.running import Surroundings, surrounded
 from presproxy.cli.sighting import Sighting
@@ -31,6 +32,11 @@ from presproxy.useragent import STATES, HeldPublication, Presence
     help="How long it lasts.",
 )
 @click.option("--hold", is_flag=True, help="Keep it until Ctrl-C, then take it back.")
+@click.option(
+    "--lync",
+    is_flag=True,
+    help="Sign in as a Lync client, by TCP if not TLS; implies --hold.",
+)
 @speaks_sip
 @surrounded
 def publish(
@@ -41,6 +47,7 @@ def publish(
     note: str | None,
     expires: int,
     hold: bool,
+    lync: bool,
 ) -> None:
     """
     Publish the STATE of AOR.
@@ -49,19 +56,24 @@ def publish(
     """
     presence = Presence(state, note)
 
+    def said(how: str) -> None:
+        print_line(f"{short(aor)} is", state_text(state), how)
+
+    async def by_lync(reactor: Any) -> None:
+        async with speaker.agent(reactor, aor, by_stream=True) as agent:
+            await publish_until_interrupted(
+                agent, presence, lambda: said("until Ctrl-C")
+            )
+
     async def command(reactor: Any) -> None:
         async with speaker.agent(reactor, aor) as agent:
             lost: Deferred[None] = Deferred()
             publication = await agent.publish(presence, expires, lost=lost.errback)
-            print_line(
-                f"{short(aor)} is",
-                state_text(state),
-                f"for {publication.granted} s, entity-tag {publication.entity_tag}",
-            )
+            said(f"for {publication.granted} s, entity-tag {publication.entity_tag}")
             if hold:
                 await _held(publication, lost)
 
-    surroundings.run(command)
+    surroundings.run(by_lync if lync else command)
 
 
 async def _held(publication: HeldPublication, lost: Deferred[None]) -> None:

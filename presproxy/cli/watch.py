@@ -16,6 +16,8 @@ from twisted.internet.defer import (
 from twisted.internet.task import deferLater
 
 from presproxy.cli.account import Speaker, speaks_sip
+from presproxy.cli.lync import LyncWatching
+from presproxy.cli.news import News, Over, pause_after
 from presproxy.cli.output import print_json, print_line
 from presproxy.cli.running import Surroundings, explained, surrounded
 from presproxy.cli.sighting import Sighting
@@ -24,32 +26,12 @@ from presproxy.errors import PresproxyError
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.useragent import (
     HeldSubscription,
-    NoAnswer,
-    Refused,
     SubscriptionEnded,
     UserAgent,
 )
 
 #: Seconds in which a server must let us go when somebody has pressed Ctrl-C.
 _FAREWELL = 2.0
-
-#: Reasons after which to subscribe anew, and after how many seconds where the server
-#: names none (RFC 6665 §4.1.3).  One second instead of none spares a server that starts.
-_COME_BACK = {"deactivated": 1.0, "timeout": 1.0, "probation": 30.0, "giveup": 30.0}
-
-#: Seconds between tries while the server is away.  Chosen.
-_AWAY = 5.0
-
-
-@attrs.frozen
-class Over:
-    """One presentity is watched no more."""
-
-    aor: AddressOfRecord
-    error: PresproxyError
-
-
-News = Sighting | Over
 
 
 @attrs.define(eq=False)
@@ -104,27 +86,6 @@ class Watching:
         return await ended
 
 
-def pause_after(error: PresproxyError, was_there: bool) -> float | None:
-    """
-    Say after how many seconds to subscribe anew; None for never.
-
-    A server which ``was_there`` is waited for.  One that never was may be another than
-    was meant, and somebody should know at once.
-    """
-    if isinstance(error, SubscriptionEnded):
-        pause = _COME_BACK.get(error.reason or "timeout")
-        if pause is None:
-            return None
-        return max(pause, error.retry_after or 0)
-    if isinstance(error, Refused) and error.status == 481:
-        return _COME_BACK["deactivated"]
-    if was_there and isinstance(error, NoAnswer):
-        return _AWAY
-    if was_there and isinstance(error, Refused) and error.may_pass:
-        return max(_AWAY, error.retry_after or 0)
-    return None
-
-
 @click.command()
 @click.argument("aors", metavar="AOR...", type=address, nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one line each.")
@@ -136,6 +97,11 @@ def pause_after(error: PresproxyError, was_there: bool) -> float | None:
     metavar="SECONDS",
     help="How long the server may have forgotten us before that is noticed.",
 )
+@click.option(
+    "--lync",
+    is_flag=True,
+    help="Sign in as a Lync client, by TCP if not TLS, and watch all by one subscription.",
+)
 @speaks_sip
 @surrounded
 def watch(
@@ -144,41 +110,45 @@ def watch(
     aors: Sequence[AddressOfRecord],
     as_json: bool,
     expires: int,
+    lync: bool,
 ) -> None:
     """Print every change of the presence of each AOR, until Ctrl-C."""
 
     async def command(reactor: Any) -> bool:
-        async with speaker.agent(reactor, speaker.watcher_of(aors[0])) as agent:
+        wanted = tuple(dict.fromkeys(aors))
+        watcher = speaker.watcher_of(aors[0])
+        async with speaker.agent(reactor, watcher, lync) as agent:
             news: DeferredQueue[News] = DeferredQueue()
-            watching = {
-                aor: Watching(agent, aor, expires, news.put)
-                for aor in dict.fromkeys(aors)
-            }
-            return await _watch(watching, news, as_json)
+            watching: Sequence[Watching | LyncWatching]
+            if lync:
+                watching = [LyncWatching(agent, wanted, news.put)]
+            else:
+                watching = [Watching(agent, aor, expires, news.put) for aor in wanted]
+            return await _watch(watching, set(wanted), news, as_json)
 
     if not surroundings.run(command):
         raise click.exceptions.Exit(1)
 
 
 async def _watch(
-    watching: dict[AddressOfRecord, Watching],
+    watching: Sequence[Watching | LyncWatching],
+    wanted: set[AddressOfRecord],
     news: DeferredQueue[News],
     as_json: bool,
 ) -> bool:
     """Watch until Ctrl-C, which is True, or until nobody is left to be watched."""
-    for each in watching.values():
+    for each in watching:
         each.start()
     try:
-        while watching:
+        while wanted:
             one = await news.get()
             if isinstance(one, Over):
-                del watching[one.aor]
+                wanted.discard(one.aor)
             _print(one, as_json)
     except CancelledError:
         return True
     finally:
-        leaving = [Deferred.fromCoroutine(each.leave()) for each in watching.values()]
-        await gatherResults(leaving)
+        await gatherResults([Deferred.fromCoroutine(each.leave()) for each in watching])
     return False
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import pytest_twisted
 
-from presproxy.cli.watch import pause_after
+from presproxy.cli.news import pause_after
 from presproxy.useragent import NoAnswer, Refused, SubscriptionEnded
 
 ALICE = "alice@example.test"
