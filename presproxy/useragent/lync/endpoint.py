@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zlib import crc32
 
@@ -194,15 +195,13 @@ class LyncEndpoint:
             response = await self.serve(Content(categories.PUBLISH_TYPE, body))
             if response.status != 409:
                 break
-            self._learn(
-                lambda body, asked=asked: self.roamed.correct(
-                    asked, categories.read_fault(body)
-                ),
-                response,
-            )
+            self._learn(partial(self._correct, asked), response)
         accept("SERVICE", response)
         if response.body:
             self._learn(self.roamed.take, response)
+
+    def _correct(self, asked: Sequence[categories.Asked], body: bytes) -> None:
+        self.roamed.correct(asked, categories.read_fault(body))
 
     def _learn(self, take: Callable[[bytes], None], response: Response) -> None:
         try:
