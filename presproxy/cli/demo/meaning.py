@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from presproxy.cli.demo.lyncmeaning import meaning_in_lync
 from presproxy.cli.output import state_text
 from presproxy.errors import MalformedDocument
 from presproxy.sip.eventfields import parse_subscription_state
@@ -21,6 +22,9 @@ def label_of(message: Request | Response) -> Text:
 
 def meaning_of(message: Request | Response, receiver: str) -> Text:
     """Say what it means; ``receiver`` is the name of whoever it goes to."""
+    said = meaning_in_lync(message, receiver)
+    if said is not None:
+        return said
     if isinstance(message, Response):
         return _of_response(message)
     if message.method == "SUBSCRIBE":

@@ -64,7 +64,12 @@ class Page:
         self._rung()
 
     def show(self, messages: Sequence[Message]) -> None:
-        """Draw messages."""
+        """Draw messages between those who have lanes."""
+        messages = [
+            each
+            for each in messages
+            if each.sender in self._lanes and each.receiver in self._lanes
+        ]
         if messages and self._has_verdict:
             self._rung()
         for message in messages:

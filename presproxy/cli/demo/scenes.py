@@ -6,29 +6,24 @@ Each part says what is done, draws what went over the wire, and checks what ever
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import attrs
-from twisted.internet.task import deferLater
 
 from presproxy.cli.demo.page import Page
-from presproxy.cli.demo.stage import LIMIT, Message, Stage
-from presproxy.errors import MalformedDocument
+from presproxy.cli.demo.stage import Stage
+from presproxy.cli.demo.telling import Telling, latency, presence_seen
 from presproxy.model.decision import Handling
 from presproxy.useragent import (
     HeldPublication,
     HeldSubscription,
-    Notification,
     Presence,
     Refused,
     UserAgent,
-    presence_in,
 )
 
 DOMAIN = "contoso.com"
 
 #: What Luser2 publishes, one after the other.
-_DAY = (
+DAY = (
     Presence("available"),
     Presence("busy", "In a call"),
     Presence("dnd"),
@@ -37,20 +32,17 @@ _DAY = (
     Presence("offwork"),
 )
 
-_NOBODY_AT_HOME = Presence("offline")
+NOBODY_AT_HOME = Presence("offline")
 
 
 @attrs.define(eq=False)
-class Play:
+class Play(Telling):
     """The flow, being played."""
 
-    stage: Stage
-    page: Page
     luser1: UserAgent
     luser2: UserAgent
     luser3: UserAgent
     mallory: UserAgent
-    _shown: int = 0
 
     @classmethod
     async def prepare(cls, stage: Stage, page: Page) -> Play:
@@ -87,7 +79,7 @@ class Play:
         subscription = await self.luser1.subscribe(self.luser2.aor)
         seen = await subscription.next()
         await self.show()
-        self.check_presence("Luser1", seen, _NOBODY_AT_HOME, "offline")
+        self.check_presence("Luser1", seen, NOBODY_AT_HOME, "offline")
         return subscription
 
     async def a_stranger_waits(self) -> HeldSubscription:
@@ -105,8 +97,8 @@ class Play:
         self.check(
             "Mallory waits",
             seen.subscription.state == "pending"
-            and _presence(seen) in (None, _NOBODY_AT_HOME),
-            f"{seen.subscription}, {_presence(seen)}",
+            and presence_seen(seen) in (None, NOBODY_AT_HOME),
+            f"{seen.subscription}, {presence_seen(seen)}",
         )
         return subscription
 
@@ -134,14 +126,14 @@ class Play:
             "and told to Luser1. Mallory is told nothing.",
         )
         publication = None
-        for presence in _DAY:
+        for presence in DAY:
             if publication is None:
                 publication = await self.luser2.publish(presence)
             else:
                 await publication.modify(self.luser2.content(presence))
             seen = await subscription.next()
             shown = await self.show()
-            self.check_presence("Luser1", seen, presence, f"it, {_latency(shown)}")
+            self.check_presence("Luser1", seen, presence, f"it, {latency(shown)}")
         assert publication is not None
         return publication
 
@@ -166,7 +158,7 @@ class Play:
         )
         seen = await self.luser1.fetch(self.luser2.aor)
         await self.show()
-        self.check_presence("Luser1", seen, _DAY[-1], "it, once")
+        self.check_presence("Luser1", seen, DAY[-1], "it, once")
 
     async def the_stranger_is_allowed(self, waiting: HeldSubscription) -> None:
         """Mallory has seen nothing of all that, until Luser2 allows her."""
@@ -181,7 +173,7 @@ class Play:
         await self.stage.say(self.luser2.aor, self.mallory.aor, Handling.ALLOW)
         seen = await waiting.next()
         await self.show()
-        self.check_presence("Mallory", seen, _DAY[-1], "it")
+        self.check_presence("Mallory", seen, DAY[-1], "it")
         await waiting.unsubscribe()
         await self.show()
         self.check("Mallory has left", not waiting.is_alive, "still there")
@@ -198,7 +190,7 @@ class Play:
         await publication.remove()
         seen = await subscription.next()
         await self.show()
-        self.check_presence("Luser1", seen, _NOBODY_AT_HOME, "offline")
+        self.check_presence("Luser1", seen, NOBODY_AT_HOME, "offline")
 
     async def unsubscription(self, subscription: HeldSubscription) -> None:
         """Luser1 unsubscribes, and is told that it is over."""
@@ -218,52 +210,3 @@ class Play:
         await self.settle()
         told = [each for each in await self.show() if each.method == "NOTIFY"]
         self.check("Nobody is told", not told, f"{len(told)} messages")
-
-    def begin(self, title: str, sentence: str, watcher: str = "Luser1") -> None:
-        """Begin a part."""
-        self.page.begin(title, sentence, watcher, "Luser2")
-
-    def check(self, what: str, is_so: bool, otherwise: str) -> None:
-        """Say whether something is as expected."""
-        self.page.verdict(what, is_so, otherwise)
-
-    def check_presence(
-        self, who: str, seen: Notification, expected: Presence, words: str
-    ) -> None:
-        """Say whether somebody saw what was published."""
-        presence = _presence(seen)
-        self.check(f"{who} sees {words}", presence == expected, f"saw {presence}")
-
-    async def show(self) -> list[Message]:
-        """Draw what went over the wire since, once it has been answered."""
-        await self.until(lambda: self.stage.tape.is_quiet)
-        messages = self.stage.tape.messages[self._shown :]
-        self._shown += len(messages)
-        self.page.show(messages)
-        return messages
-
-    async def settle(self) -> None:
-        """Let the server do whatever it has still to do: a turn of its reactor or two."""
-        for _ in range(10):
-            await deferLater(self.stage.reactor, 0)
-
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Let the reactor go on until something is so, or it is too late."""
-        limit = self.stage.reactor.seconds() + LIMIT
-        while not is_so() and self.stage.reactor.seconds() < limit:
-            await deferLater(self.stage.reactor, 0.001)
-
-
-def _presence(notification: Notification) -> Presence | None:
-    try:
-        return presence_in(notification.body) if notification.body else None
-    except MalformedDocument:
-        return None
-
-
-def _latency(messages: list[Message]) -> str:
-    """Say how long after the first message the first NOTIFY went out."""
-    for message in messages:
-        if message.method == "NOTIFY":
-            return f"{1000 * (message.at - messages[0].at):.1f} ms"
-    return "never"

@@ -27,6 +27,9 @@ LIMIT = 5.0
 
 SERVER = "presproxy"
 
+#: The methods of notifications; the second is never answered ([MS-SIP] 3.5).
+NOTIFICATIONS = ("NOTIFY", "BENOTIFY")
+
 
 @attrs.frozen
 class Message:
@@ -67,16 +70,17 @@ class Tape:
         for message in self.messages:
             transaction = (message.read.via.branch, message.method)
             if isinstance(message.read, Request):
-                open_requests.add(transaction)
+                if message.method != "BENOTIFY":
+                    open_requests.add(transaction)
             elif message.read.status >= 200:
                 open_requests.discard(transaction)
         return not open_requests
 
     def notified(self, name: str) -> Iterator[Message]:
-        """Give the NOTIFYs to one user."""
+        """Give the notifications sent to one user."""
         for message in self.messages:
-            is_request = isinstance(message.read, Request)
-            if is_request and message.method == "NOTIFY" and message.receiver == name:
+            is_told = message.method in NOTIFICATIONS and message.receiver == name
+            if is_told and isinstance(message.read, Request):
                 yield message
 
 

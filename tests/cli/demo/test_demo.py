@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
@@ -14,7 +15,41 @@ async def test_everything_is_as_expected(invoke):
     result = await invoke("demo")
 
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[-1] == "17 of 17 as expected"
+    assert result.stdout.splitlines()[-1] == "33 of 33 as expected"
+
+
+@pytest.mark.parametrize(("dialect", "checks"), [("simple", 17), ("lync", 16)])
+@pytest_twisted.ensureDeferred
+async def test_one_dialect_can_be_played_alone(invoke, dialect, checks):
+    result = await invoke("demo", "--dialect", dialect)
+
+    assert result.exit_code == 0
+    last = result.stdout.splitlines()[-1]
+    assert last == f"{checks} of {checks} as expected"
+
+
+@pytest_twisted.ensureDeferred
+async def test_lync_is_shown_in_its_own_words(invoke):
+    result = await invoke("demo", "--dialect", "lync")
+
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    said = [line[51:] for line in lines]
+    for words in (
+        "signs in",
+        "asks what he has here",
+        "wants to watch 2 contacts",
+        "→ Luser1: offline; offline",
+        "says: do not disturb",
+        "→ Luser1: do not disturb",
+        "→ Luser2: what he has here",
+        "looks once",
+        "→ Luser3: off work",
+        "blocks Luser1",
+        "unblocks Luser1",
+        "signs off",
+    ):
+        assert words in said
 
 
 @pytest_twisted.ensureDeferred
