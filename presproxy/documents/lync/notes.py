@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from presproxy.documents.fragments import escaped
+from presproxy.documents import writing
 from presproxy.documents.xml import STANDARD_LIMITS, Limits, parse
 from presproxy.errors import MalformedDocument
 
@@ -14,7 +14,7 @@ _BODY = f"{{{NAMESPACE}}}body"
 def write_note(text: str) -> bytes:
     """Write a personal note."""
     return (
-        f'<note xmlns="{NAMESPACE}"><body type="personal" uri="">{escaped(text)}</body>'
+        f'<note xmlns="{NAMESPACE}"><body type="personal" uri="">{writing.text(text)}</body>'
         "</note>"
     ).encode()
 

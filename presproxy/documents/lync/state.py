@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 import attrs
 
-from presproxy.documents.fragments import escaped, escaped_attribute
+from presproxy.documents import writing
 from presproxy.documents.moments import read_moment, write_moment
 from presproxy.documents.xml import Limits, parse
 from presproxy.errors import MalformedDocument
@@ -259,7 +259,7 @@ def write_state(state: StateInput) -> bytes:
         ("device", state.device),
     ):
         if text:
-            out.append(f"<{name}>{escaped(text)}</{name}>")
+            out.append(f"<{name}>{writing.text(text)}</{name}>")
     out.append("</state>")
     return "".join(out).encode()
 
@@ -267,14 +267,14 @@ def write_state(state: StateInput) -> bytes:
 def _written(activity: Activity) -> str:
     attributes = ""
     if activity.token:
-        attributes += f' token="{escaped_attribute(activity.token)}"'
+        attributes += f' token="{writing.attribute(activity.token)}"'
     if activity.minimum is not None:
         attributes += f' minAvailability="{activity.minimum}"'
     if activity.maximum is not None:
         attributes += f' maxAvailability="{activity.maximum}"'
     custom = "".join(
         [
-            f'<custom LCID="{each.language}">{escaped(each.text)}</custom>'
+            f'<custom LCID="{each.language}">{writing.text(each.text)}</custom>'
             for each in activity.custom
         ]
     )
