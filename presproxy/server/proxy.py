@@ -56,6 +56,8 @@ RELAYED = (
     "PRACK",
 )
 
+_RELAYED = frozenset(RELAYED)
+
 #: What methods nobody knows are counted as.
 _OTHER = "other"
 
@@ -130,7 +132,7 @@ class Proxy:
 
     def takes(self, request: Request) -> bool:
         """Whether a request is to be passed on, and not for the server itself."""
-        if request.method in RELAYED:
+        if request.method in _RELAYED:
             return True
         if not request.has("route") or request.method == "REGISTER":
             return False

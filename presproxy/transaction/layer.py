@@ -100,7 +100,11 @@ class TransactionLayer:
         if peeked is not None:
             status, branch, method = peeked
             self._tally.response(status)
-            self._give(status, branch, method, data, now)
+            # As `_give` does, without the call: most of what comes are these.
+            if method == b"INVITE":
+                self._invites.receive(status, branch, data, now)
+            else:
+                self._clients.receive(status, branch, method, data, now)
             return None
         if len(data) < _SHORTEST or not data.strip(b"\r\n\0 \t"):
             return None
