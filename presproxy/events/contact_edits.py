@@ -19,6 +19,9 @@ from presproxy.sip.uri import AddressOfRecord
 #: In one list.  Chosen: nobody finds anybody in more.
 MOST_GROUPS = 100
 
+#: Letters in the name of a contact or a group.  Chosen: nobody reads more.
+LONGEST_NAME = 256
+
 
 @attrs.frozen(eq=False)
 class UnknownGroup(PresproxyError):
@@ -45,6 +48,7 @@ def set_contact(
     """
     watcher = AddressOfRecord(contact.uri)
     lists.check_room(user, watcher)
+    _check_name(contact.name)
     known = {group.id for group in lists.groups(user).groups}
     numbers = tuple(each for each in contact.groups if each in known)
     contact = attrs.evolve(contact, groups=numbers or (DEFAULT_GROUP.id,))
@@ -76,6 +80,8 @@ def add_group(
     held = lists.groups(user)
     if group_named(lists, user, name) is not None:
         return _grouped(lists, user, None)
+    lists.check_user(user)
+    _check_name(name)
     if len(held.groups) >= MOST_GROUPS:
         raise LimitReached(f"groups in the list of {user}", MOST_GROUPS)
     group = Group(held.last + 1, name, external_uri)
@@ -86,7 +92,12 @@ def add_group(
 def modify_group(
     lists: ContactLists, user: AddressOfRecord, group: Group
 ) -> StagedContacts:
-    """Give a group another name; raises `UnknownGroup` and `FixedGroup`."""
+    """
+    Give a group another name.
+
+    Raises `UnknownGroup`, `FixedGroup` and `LimitReached`.
+    """
+    _check_name(group.name)
     held = lists.groups(user)
     old = _known(held, group.id)
     if old == group:
@@ -115,6 +126,11 @@ def group_named(lists: ContactLists, user: AddressOfRecord, name: str) -> Group 
     """Give the group that has this name."""
     groups = lists.groups(user).groups
     return next((each for each in groups if each.name == name), None)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > LONGEST_NAME:
+        raise LimitReached("letters in a name", LONGEST_NAME)
 
 
 def _known(groups: Groups, number: int) -> Group:

@@ -89,6 +89,14 @@ class Shelf:
         """Give the groups of one list."""
         return self._groups.get(presentity, NO_GROUPS)
 
+    def __len__(self) -> int:
+        """Say how many lists there are, with entries or with groups."""
+        return max(len(self._lists), len(self._groups))
+
+    def knows(self, presentity: AddressOfRecord) -> bool:
+        """Whether there is a list of this presentity."""
+        return presentity in self._lists or presentity in self._groups
+
     def presentities(self) -> set[AddressOfRecord]:
         """Give all who have said anything."""
         return {*self._lists, *self._groups}
@@ -129,7 +137,9 @@ class Shelf:
 @attrs.define(eq=False)
 class ContactLists:
     """
-    The lists of all users.  ``limit`` is the most entries in one.
+    The lists of all users: at most ``users`` have one.
+
+    ``limit`` is the most entries in one.
 
     ``decide_again`` is told of each list that says another thing of a watcher;
     ``changed`` of each that is another in any way.  Entries which were
@@ -139,6 +149,7 @@ class ContactLists:
     decide_again: Callable[[AddressOfRecord], None]
     changed: Callable[[AddressOfRecord], None]
     limit: int = 1000
+    users: int = 1_000_000
     _shelf: Shelf = attrs.field(init=False)
     #: Filled while all is read again, and then put in the place of ``_shelf``.
     _incoming: Shelf | None = attrs.field(init=False, default=None)
@@ -196,10 +207,16 @@ class ContactLists:
     # --- Changes
 
     def check_room(self, presentity: AddressOfRecord, watcher: AddressOfRecord) -> None:
-        """Raise `LimitReached` if the list is too full for one more watcher."""
+        """Raise `LimitReached` if there is no room for one more watcher in the list."""
+        self.check_user(presentity)
         said = self.of(presentity)
         if watcher not in said and len(said) >= self.limit:
             raise LimitReached(f"contacts in the list of {presentity}", self.limit)
+
+    def check_user(self, presentity: AddressOfRecord) -> None:
+        """Raise `LimitReached` if there is no room for one more list."""
+        if len(self._shelf) >= self.users and not self._shelf.knows(presentity):
+            raise LimitReached("users who have a contact list", self.users)
 
     def stage(
         self,

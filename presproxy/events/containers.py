@@ -8,7 +8,7 @@ clients, and decide nothing: only what somebody did himself is his will.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import attrs
 import cattrs
@@ -109,8 +109,10 @@ class StagedContainers:
 @attrs.define(eq=False)
 class Containers:
     """
-    The containers of all users; one holds ``most`` members at most.
+    The containers of all users.
 
+    One holds ``most`` members at most, those of one user the ``octets`` of so many names,
+    and so many users have any: ``users``.
     ``domains`` are ours.  ``decide_again`` and ``changed`` are told of each user whose
     containers are others now: who sees him, and what he sees of them himself.
     """
@@ -119,6 +121,8 @@ class Containers:
     decide_again: Callable[[AddressOfRecord], None]
     changed: Callable[[AddressOfRecord], None]
     most: int = 1000
+    octets: int = 262_144
+    users: int = 1_000_000
     _users: dict[AddressOfRecord, UserContainers] = attrs.field(
         factory=dict, init=False
     )
@@ -180,24 +184,42 @@ class Containers:
             raise StaleContainers(stale)
         if not asked:
             return StagedContainers(self, user, before)
+        self._check_room(user, containers.values())
         return StagedContainers(
             self, user, UserContainers(containers, before.version + 1)
         )
 
     def live(self, staged: StagedContainers) -> None:
         """Make what was committed seen."""
-        if staged.after.version > self.all_of(staged.user).version:
-            self._users[staged.user] = staged.after
-            self.decide_again(staged.user)
-            self.changed(staged.user)
+        self._put(staged.user, staged.after)
 
     def restore(self, record: Record) -> None:
         """
-        Take a user's containers back into memory.
+        Take a user's containers back into memory, telling nobody.
 
         Raises ValueError for what was not written here.
         """
         self._users[AddressOfRecord(record.key)] = _read(record)
+
+    def take(self, record: Record) -> None:
+        """Hold what a record says, as somebody else wrote it, and tell of it."""
+        self._put(AddressOfRecord(record.key), _read(record))
+
+    def _put(self, user: AddressOfRecord, containers: UserContainers) -> None:
+        """Hold what is newer than what is held."""
+        if containers.version > self.all_of(user).version:
+            self._users[user] = containers
+            self.decide_again(user)
+            self.changed(user)
+
+    def _check_room(
+        self, user: AddressOfRecord, containers: Iterable[Container]
+    ) -> None:
+        if user not in self._users and len(self._users) >= self.users:
+            raise LimitReached("users who have containers", self.users)
+        names = (each.value for one in containers for each in one.members)
+        if sum(map(len, names)) > self.octets:
+            raise LimitReached("octets in the containers of one user", self.octets)
 
     def _changed(
         self, members: frozenset[Member], change: ContainerChange

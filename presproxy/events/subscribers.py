@@ -59,13 +59,14 @@ class _Kept:
 @attrs.define(eq=False)
 class Subscribers:
     """
-    The subscribers of all users, ``most`` of each.
+    The subscribers of all users, ``most`` of each, of at most so many ``users``.
 
     ``changed`` is told of each user of whose subscribers there is news.
     """
 
     changed: Callable[[AddressOfRecord], None]
     most: int = 1000
+    users: int = 1_000_000
     _users: dict[AddressOfRecord, dict[AddressOfRecord, _Kept]] = attrs.field(
         factory=dict, init=False
     )
@@ -87,7 +88,8 @@ class Subscribers:
         that is no reason to keep anybody from watching him.
         """
         kept = self._users.get(user, {})
-        if subscriber.user in kept or len(kept) >= self.most:
+        is_full = len(kept) >= self.most or len(self._users) >= self.users
+        if subscriber.user in kept or is_full:
             return StagedSubscribers(self, user)
         return StagedSubscribers(self, user, (subscriber,))
 

@@ -61,5 +61,5 @@ class Containers:
                 # Another node was faster, so that most likely the versions are old now.
                 record = await self.storage.fetch(CONTAINERS, user)
                 if record is not None:
-                    self.table.restore(record)
+                    self.table.take(record)
                 await self.journal.commit(self.table.stage(user, asked))

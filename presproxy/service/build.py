@@ -168,7 +168,9 @@ def build(
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
     packages = EventPackages(served, configuration.min_expires)
-    lists = build_lists(plan.storage.plugin, agent, decider, journal, domains, run)
+    lists = build_lists(
+        plan.storage.plugin, agent, decider, journal, domains, run, limits.registrations
+    )
     ways = Ways(lambda peer: connections.flow_by(Hop("udp", *peer)))
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     lync = build_lync(

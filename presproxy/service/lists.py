@@ -76,8 +76,9 @@ def build_lists(
     journal: Journal,
     domains: Domains,
     run: Callable[[Awaitable[None]], None],
+    users: int,
 ) -> Lists:
-    """Build all of it, reading nothing yet."""
+    """Build all of it, reading nothing yet; ``users`` is how many may have any of it."""
 
     def telling(packages: Sequence[str]) -> Callable[[AddressOfRecord], None]:
         """Give what tells a user's own clients that something of his is another now."""
@@ -89,9 +90,9 @@ def build_lists(
         return changed
 
     again = decider.decide_again
-    lists = ContactLists(again, telling(_CONTACTS))
-    table = ContainerTable(domains.names, again, telling(_CONTAINERS))
-    subscribers = Subscribers(telling(_SUBSCRIBERS))
+    lists = ContactLists(again, telling(_CONTACTS), users=users)
+    table = ContainerTable(domains.names, again, telling(_CONTAINERS), users=users)
+    subscribers = Subscribers(telling(_SUBSCRIBERS), users=users)
     return Lists(
         Contacts(lists, storage, journal),
         Containers(table, storage, journal),

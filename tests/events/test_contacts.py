@@ -269,6 +269,35 @@ def test_a_list_is_bounded(lists):
         add_group(lists, ALICE, "one more", "")
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda lists: set_contact(lists, ALICE, Contact(BOB, "x" * 257)),
+        lambda lists: add_group(lists, ALICE, "x" * 257, ""),
+        lambda lists: modify_group(lists, ALICE, Group(2, "x" * 257)),
+    ],
+    ids=["of a contact", "of a group", "of a renamed group"],
+)
+def test_a_name_is_bounded(lists, edit):
+    do(add_group(lists, ALICE, "Work", ""))
+
+    with pytest.raises(LimitReached, match="256 letters in a name"):
+        edit(lists)
+
+
+def test_only_so_many_have_a_list(lists):
+    lists.users = 2
+    do(set_contact(lists, ALICE, Contact(EVE)))
+    do(add_group(lists, ALICE, "Work", ""))
+    do(set_contact(lists, BOB, Contact(EVE)))
+
+    with pytest.raises(LimitReached):
+        lists.stage(EVE, BOB, Handling.BLOCK)
+    with pytest.raises(LimitReached):
+        add_group(lists, EVE, "Work", "")
+    do(lists.stage(BOB, ALICE, Handling.BLOCK))
+
+
 # --- Records
 
 

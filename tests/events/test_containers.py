@@ -204,6 +204,23 @@ def test_a_container_is_bounded(table):
         table.stage(ALICE, [ContainerChange(PERSONAL, 0, members)])
 
 
+def test_the_names_in_all_containers_of_a_user_are_bounded(table):
+    table.octets = 30
+    table.stage(ALICE, [ContainerChange(PERSONAL, 0, [BOB_HIMSELF])]).live()
+
+    with pytest.raises(LimitReached, match="30 octets"):
+        table.stage(ALICE, [ContainerChange(WORKGROUP, 0, [BOB_HIMSELF])])
+
+
+def test_only_so_many_users_have_any(table):
+    table.users = 1
+    table.stage(ALICE, [ContainerChange(PERSONAL, 0, [BOB_HIMSELF])]).live()
+
+    with pytest.raises(LimitReached, match="1 users"):
+        table.stage(BOB, [ContainerChange(PERSONAL, 0, [OURS])])
+    table.stage(ALICE, [ContainerChange(PERSONAL, 1, [OURS])]).live()
+
+
 # --- Records
 
 

@@ -61,6 +61,15 @@ def test_of_a_user_who_has_very_many_no_more_are_told(table):
     ]
 
 
+def test_only_so_many_users_are_told_of_any(table):
+    table.users = 1
+    table.stage(ALICE, subscriber(EVE)).live()
+
+    table.stage(BOB, subscriber(EVE)).live()
+
+    assert table.of(BOB) == ()
+
+
 def test_each_is_a_record_and_there_after_a_start(table):
     first = table.stage(ALICE, subscriber(EVE, name="Eve ☺"))
     (written,) = first.changes

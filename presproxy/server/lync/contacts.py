@@ -128,7 +128,8 @@ class ContactCalls:
             return _fault(403, "What holds for all is said by the house")
         handling = _HANDLINGS[call.rights[0]]
         if call.type == "DOMAIN":
-            watcher = everybody_of(call.mask.lower().removeprefix("sip:"))
+            domain = call.mask.lower().removeprefix("sip:")
+            watcher = self._address(everybody_of(domain))
             await self.contacts.handle(user, watcher, handling)
             return Answer(200)
         watcher = self._address(call.mask)

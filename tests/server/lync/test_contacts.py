@@ -116,6 +116,8 @@ def test_calls_on_an_old_number_are_done_all_the_same(lync_desk, call):
         (soap.SetContact("mailto:eve@elsewhere.test", "", ()), 400, "uri"),
         (soap.GetPresence(BOB), 501, "This call is not served"),
         (soap.SetAce("ALL", "", "DD"), 403, "said by the house"),
+        (soap.SetAce("DOMAIN", "a b", "DD"), 400, "uri"),
+        (soap.SetAce("USER", "sip:", "DD"), 400, "uri"),
     ],
     ids=[
         "rename no group",
@@ -126,6 +128,8 @@ def test_calls_on_an_old_number_are_done_all_the_same(lync_desk, call):
         "no SIP address",
         "another call",
         "rights of all",
+        "rights of no domain",
+        "rights of nobody",
     ],
 )
 def test_what_cannot_be_done_is_said_in_an_envelope(

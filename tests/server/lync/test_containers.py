@@ -130,3 +130,21 @@ def test_two_changes_at_once_are_made_one_after_the_other(lync_desk, change):
 
     assert [each.status for each in lync_desk.messages] == [200, 200]
     assert versions(lync_desk) == {BLOCKED: 2}
+
+
+def test_a_change_that_is_written_late_is_obeyed_all_the_same(lync_desk, change):
+    lync_desk.publish(pidf(ALICE, "here"), user="alice")
+    lync_desk.subscribe(uri=ALICE, user="bob")
+    lync_desk.states()
+    lync_desk.storage.hold()
+    change(ContainerChange(BLOCKED, 0, [BOB_HIMSELF]))
+    lync_desk.sleep(11)
+    late = lync_desk.messages[-1]
+
+    change(ContainerChange(COLLEAGUES, 0, [BOB_HIMSELF]))
+    lync_desk.storage.release()
+    told = lync_desk.states()
+
+    assert late.status == 503
+    assert told == [("active", "closed")]
+    assert versions(lync_desk) == {BLOCKED: 1, COLLEAGUES: 1}
