@@ -80,7 +80,7 @@ async def test_metrics_are_as_prometheus_reads_them(door):
     desk = door.desk
     desk.subscribe()
     desk.publish(pidf("sip:bob@example.test"))
-    desk.ask("MESSAGE")
+    desk.ask("X-METHOD")
 
     answer = await door.ask("GET", "/metrics")
 
