@@ -27,15 +27,6 @@ from presproxy.sip.uri import AddressOfRecord, address_of_record
 
 _ACTIVE, _TERMINATED = State.ACTIVE.value, State.TERMINATED.value
 
-#: Who added somebody to his contacts, and whether he says that he did it just now.
-Introduced = Callable[[AddressOfRecord, AddressOfRecord, bool], None]
-
-
-def nobody_asks(
-    presentity: AddressOfRecord, watcher: AddressOfRecord, is_new: bool
-) -> None:
-    """Where nobody wants to know who watches whom from now on."""
-
 
 @attrs.define(eq=False)
 class Members:
@@ -44,7 +35,7 @@ class Members:
 
     At most ``watchers_of_one`` watch one presentity, and at most ``of_list`` are in one
     list; whoever comes later is shown once, and may be asked for again.  ``now`` is the
-    wall clock.
+    wall clock; ``noted`` is told of each presentity whom a watcher begins to watch.
     """
 
     agent: PresenceAgent
@@ -55,7 +46,7 @@ class Members:
     of_list: int
     watchers_of_one: int
     now: Callable[[], float]
-    introduced: Introduced = nobody_asks
+    noted: Callable[[AddressOfRecord, AddressOfRecord], None]
 
     async def open(
         self,
@@ -126,7 +117,7 @@ class Members:
             member.subscription = subscription
             dialog.members[presentity] = member
             self.agent.begin(subscription)
-        self.introduced(presentity, watcher.aor, resource.is_new)
+        self.noted(presentity, watcher.aor)
 
     def _make(self, member: BackEnd, content_type: str) -> Subscription:
         of_list = member.dialog.subscription

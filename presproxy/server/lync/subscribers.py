@@ -46,6 +46,9 @@ class SubscriberBook:
         is_ours = domain_of(user) in self.domains.names
         if not is_ours or watcher == user or self.contacts.of(user).get(watcher):
             return
+        if self.table.version(user, watcher):
+            # Told of already: whoever signs in watches all of his contacts anew.
+            return
         of_the_house = domain_of(watcher) in self.domains.names
         kind = MemberType.SAME_ENTERPRISE if of_the_house else MemberType.FEDERATED
         self.run(self._note(user, Subscriber(watcher, kind)))
