@@ -23,6 +23,10 @@ from presproxy.model.publication import Publication
 from presproxy.model.subscription import Subscription
 from presproxy.sip.uri import AddressOfRecord
 
+#: Bodies of one state that are kept to be shared.  Chosen: all that clients ask for are some
+#: dozens, and who thinks of more only costs himself and others the rendering.
+_MOST_BODIES = 500
+
 #: Not composed yet; None may be a package's state.
 _UNKNOWN: Any = object()
 
@@ -120,6 +124,8 @@ class Resource:
         elif self.tells_changes and isinstance(former, DeltaBody):
             body = self._with_change(body, former, state, made_of, key)
         if self.subscriptions:
+            if len(self._bodies) >= _MOST_BODIES:
+                self._bodies.clear()
             self._bodies[key] = (state, body)
         return body
 

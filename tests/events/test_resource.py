@@ -143,3 +143,14 @@ def test_the_neutral_view_says_nothing_of_changes():
     body = agency.resources.take(ALICE, WORDS).body(NEUTRAL, "text/words")
 
     assert (body, body.base) == (DeltaBody("text/words", b"nobody"), None)
+
+
+def test_there_are_only_so_many_bodies_to_be_shared(agency):
+    agency.subscribe("bob")
+    agency.publish("one")
+    resource = agency.resources.take(ALICE, WORDS)
+
+    for number in range(1200):
+        resource.body(FULL, f"text/words;{number}")
+
+    assert len(resource._bodies) <= 500

@@ -16,7 +16,7 @@ from presproxy.documents.lync.batch import BatchResource
 from presproxy.errors import AccessDenied, LimitReached, MalformedField
 from presproxy.events.agent import PresenceAgent
 from presproxy.extend.guard import resumed
-from presproxy.model.subscription import Happening, Reason, State, Subscription
+from presproxy.model.subscription import Happening, Reason, Subscription
 from presproxy.notify.lists import BACK_END, BackEnd, ListDialog
 from presproxy.server.answer import Refusal
 from presproxy.server.decide import Decider, obey
@@ -24,8 +24,6 @@ from presproxy.server.domains import Domains
 from presproxy.server.room import Room
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord, address_of_record
-
-_ACTIVE, _TERMINATED = State.ACTIVE.value, State.TERMINATED.value
 
 
 @attrs.define(eq=False)
@@ -35,7 +33,8 @@ class Members:
 
     At most ``watchers_of_one`` watch one presentity, and at most ``of_list`` are in one
     list; whoever comes later is shown once, and may be asked for again.  ``now`` is the
-    wall clock; ``noted`` is told of each presentity whom a watcher begins to watch.
+    wall clock; ``noted`` is told of each presentity whom a watcher says to have added to
+    his contacts just now.
     """
 
     agent: PresenceAgent
@@ -117,7 +116,8 @@ class Members:
             member.subscription = subscription
             dialog.members[presentity] = member
             self.agent.begin(subscription)
-        self.noted(presentity, watcher.aor)
+        if resource.is_new:
+            self.noted(presentity, watcher.aor)
 
     def _make(self, member: BackEnd, content_type: str) -> Subscription:
         of_list = member.dialog.subscription
@@ -157,7 +157,7 @@ class Members:
     def _look_once(
         self, member: BackEnd, subscription: Subscription, is_poll: bool
     ) -> None:
-        was = subscription.state.value
+        was = subscription.state
         self.agent.fetch(subscription)
         if is_poll:
             member.state, member.reason = was, ""
@@ -167,7 +167,7 @@ class Members:
 
     def _leave_out(self, dialog: ListDialog, uri: str, reason: Reason) -> None:
         member = BackEnd(dialog, uri, AddressOfRecord(uri))
-        member.told(_TERMINATED, reason.value)
+        member.reason = reason.value
         dialog.take(member)
 
     def _presentity(self, uri: str) -> AddressOfRecord | None:

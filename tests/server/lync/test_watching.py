@@ -50,8 +50,8 @@ def bob(desk):
     return client
 
 
-def watch(client, *uris, fields=None):
-    resources = [BatchResource(uri) for uri in uris]
+def watch(client, *uris, fields=None, is_new=False):
+    resources = [BatchResource(uri, is_new) for uri in uris]
     actions = [BatchAction(True, "1", resources, ("state", "note"))]
     body = batches.write_batch(Batch(client.uri, actions)).decode()
     return client.ask(
@@ -199,12 +199,15 @@ def test_a_presence_subscription_of_its_own_is_told_in_categories(desk, alice):
     assert "<availability>18500</availability>" in answer.text
 
 
-def test_whoever_is_watched_learns_of_it_once(desk, alice, bob):
+def test_whoever_is_added_learns_of_it_once(desk, alice, bob):
     first = watch_self(bob)
     watch(alice, BOB)
-    watch(alice, BOB)
+    before = told(desk, bob)
+    watch(alice, BOB, is_new=True)
+    watch(alice, BOB, is_new=True)
 
     (change,) = told(desk, bob)
+    assert before == []
     assert "<subscriber " not in first.text
     assert change.text.count("<subscriber ") == 1
     assert 'user="alice@example.test"' in change.text
