@@ -33,7 +33,7 @@ class Members:
 
     At most ``watchers_of_one`` watch one presentity, and at most ``of_list`` are in one
     list; whoever comes later is shown once, and may be asked for again.  ``now`` is the
-    wall clock; ``noted`` is told of each presentity whom a watcher says to have added to
+    wall clock; ``introduced`` is told of each presentity whom a watcher says to have added to
     his contacts just now.
     """
 
@@ -45,7 +45,7 @@ class Members:
     of_list: int
     watchers_of_one: int
     now: Callable[[], float]
-    noted: Callable[[AddressOfRecord, AddressOfRecord], None]
+    introduced: Callable[[AddressOfRecord, AddressOfRecord], None]
 
     async def open(
         self,
@@ -117,7 +117,7 @@ class Members:
             dialog.members[presentity] = member
             self.agent.begin(subscription)
         if resource.is_new:
-            self.noted(presentity, watcher.aor)
+            self.introduced(presentity, watcher.aor)
 
     def _make(self, member: BackEnd, content_type: str) -> Subscription:
         of_list = member.dialog.subscription

@@ -34,14 +34,12 @@ class SubscriberBook:
     journal: Journal
     run: Callable[[Awaitable[None]], None]
 
-    def introduced(
-        self, user: AddressOfRecord, watcher: AddressOfRecord, is_new: bool
-    ) -> None:
+    def introduced(self, user: AddressOfRecord, watcher: AddressOfRecord) -> None:
         """
-        Somebody watches a user from now on; ``is_new`` if he says it is since just now.
+        Somebody says that he has added a user to his contacts just now.
 
-        Whether he says so or not, a user is told of each once.  Nobody waits for this.
-        Whom the user has said anything of he knows already.
+        A user is told of each once.  Nobody waits for this.  Whom the user has said
+        anything of he knows already.
         """
         is_ours = domain_of(user) in self.domains.names
         if not is_ours or watcher == user or self.contacts.of(user).get(watcher):

@@ -606,12 +606,12 @@ def test_those_who_watch_are_seen_by_whoever_asks_for_watchers(client, desk):
 
 
 def test_who_is_added_is_said_to_be_so(client, desk):
-    noted = []
+    introduced = []
     members = desk.server.core.steps["SUBSCRIBE"].batches.members
-    members.noted = lambda *who: noted.append(who)
+    members.introduced = lambda *who: introduced.append(who)
 
     client.ask(BOB, is_new=True)
     client.ask(BOB, CAROL)
     client.ask(DAVE, fields={"Expires": "0"})
 
-    assert noted == [(BOB, ALICE)]
+    assert introduced == [(BOB, ALICE)]

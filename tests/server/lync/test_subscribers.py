@@ -41,9 +41,9 @@ def told(book):
 
 
 def test_who_adds_a_user_is_told_of_until_he_is_acknowledged(book, acknowledge):
-    book.introduced(ALICE, BOB, True)
-    book.introduced(ALICE, EVE, False)
-    book.introduced(ALICE, BOB, True)
+    book.introduced(ALICE, BOB)
+    book.introduced(ALICE, EVE)
+    book.introduced(ALICE, BOB)
 
     answer = acknowledge("bob@example.test")
 
@@ -59,26 +59,26 @@ async def test_of_whom_something_was_said_he_is_known(lync_desk, book):
     await lync_desk.server.lync.lists.contacts.handle(ALICE, BOB, Handling.ALLOW)
     await lync_desk.server.lync.lists.contacts.handle(ALICE, EVE, Handling.BLOCK)
 
-    book.introduced(ALICE, BOB, False)
-    book.introduced(ALICE, EVE, False)
-    book.introduced(ALICE, ALICE, False)
+    book.introduced(ALICE, BOB)
+    book.introduced(ALICE, EVE)
+    book.introduced(ALICE, ALICE)
 
     assert told(book) == []
 
 
 def test_nobody_is_noted_for_users_who_are_not_ours(book):
-    book.introduced(EVE, ALICE, False)
+    book.introduced(EVE, ALICE)
 
     assert book.table.of(EVE) == ()
 
 
 def test_who_could_not_be_kept_is_noted_another_time(lync_desk, book):
     lync_desk.storage.failure = StorageUnavailable("the disk is full")
-    book.introduced(ALICE, BOB, False)
+    book.introduced(ALICE, BOB)
     lync_desk.storage.failure = None
     before = told(book)
 
-    book.introduced(ALICE, BOB, False)
+    book.introduced(ALICE, BOB)
 
     assert before == []
     assert [user for user, *_ in told(book)] == [BOB]
@@ -88,7 +88,7 @@ def test_who_could_not_be_kept_is_noted_another_time(lync_desk, book):
 def test_an_acknowledgement_that_could_not_be_kept_is_refused_for_now(
     lync_desk, book, acknowledge
 ):
-    book.introduced(ALICE, BOB, False)
+    book.introduced(ALICE, BOB)
     lync_desk.storage.failure = StorageUnavailable("the disk is full")
 
     answer = acknowledge(BOB)
@@ -98,7 +98,7 @@ def test_an_acknowledgement_that_could_not_be_kept_is_refused_for_now(
 
 
 def test_who_says_what_somebody_may_do_knows_of_him(book, serve):
-    book.introduced(ALICE, EVE, False)
+    book.introduced(ALICE, EVE)
 
     serve("application/soap+xml", write_soap(SetAce("USER", EVE, "AA")))
 
@@ -127,7 +127,7 @@ def test_what_is_no_answer_is_a_bad_request(serve):
 
 def test_clients_of_2005_are_told_who_waits(lync_desk, book, acknowledge):
     lync_desk.subscribe({"Event": "presence.wpending"}, uri=ALICE)
-    book.introduced(ALICE, EVE, True)
+    book.introduced(ALICE, EVE)
     waiting = lync_desk.notified()
     acknowledge(EVE)
     after = lync_desk.notified()
