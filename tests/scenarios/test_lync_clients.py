@@ -8,6 +8,7 @@ What a user sees of the other is what he is shown in his list of contacts.
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import attrs
 import pytest
@@ -60,9 +61,17 @@ class House:
     users: list[PurpleUser] = attrs.field(factory=list)
 
     def enter(self, name: str, transport: str, **fields: object) -> PurpleUser:
-        """Let somebody sign in with SIPE, who knows nothing from an earlier time."""
+        """Let somebody sign in with SIPE, and have his list."""
+        user = self.knock(name, transport, **fields)
+        assert user.wait_until_signed_on(SIGNED_IN), user.logs()[-5000:]
+        # Whom he adds before his list has come is taken off again by it.
+        assert wait_for(lambda: OTHERS in user.groups(), SIGNED_IN), user.logs()[-5000:]
+        return user
+
+    def knock(self, name: str, transport: str, **fields: object) -> PurpleUser:
+        """Let somebody try with SIPE, who knows nothing from an earlier time."""
         address = self.server.tls if transport == "tls" else self.server.tcp
-        user = self._start(
+        return self._start(
             name,
             protocol="prpl-sipe",
             options={
@@ -72,9 +81,6 @@ class House:
             },
             **fields,
         )
-        # Whom he adds before his list has come is taken off again by it.
-        assert wait_for(lambda: OTHERS in user.groups(), SIGNED_IN), user.logs()[-5000:]
-        return user
 
     def enter_simply(self, name: str, **fields: object) -> PurpleUser:
         """Let somebody sign in with SIMPLE."""
@@ -84,7 +90,9 @@ class House:
             "useproxy": True,
             "proxy": "127.0.0.1",
         }
-        return self._start(name, protocol="prpl-simple", options=options, **fields)
+        user = self._start(name, protocol="prpl-simple", options=options, **fields)
+        assert user.wait_until_signed_on(SIGNED_IN), user.logs()[-5000:]
+        return user
 
     def _start(self, name: str, **fields: object) -> PurpleUser:
         folder = self.folder / f"{name}-{len(self.users)}"
@@ -99,9 +107,7 @@ class House:
             **fields,
         }
         self.users.append(PurpleUser.start(folder, DRIVER, setting))
-        user = self.users[-1]
-        assert user.wait_until_signed_on(SIGNED_IN), user.logs()[-5000:]
-        return user
+        return self.users[-1]
 
     def close(self) -> None:
         for user in self.users:
@@ -136,10 +142,11 @@ def open_house(module_servers, authority, tmp_path_factory):
 
 @pytest.fixture(scope="module", params=AUTH)
 def module_house(request, open_house):
-    """One house, where alice and bob have each other in their lists."""
+    """One house, where bob was told of alice who added him, and has added her."""
     house = open_house(request.param)
     alice, bob = house.enter("alice", "tcp"), house.enter("bob", "tls")
     alice.do("add", buddy=uri("bob"), group="Friends")
+    assert wait_for(lambda: bob.events("added-by"), SEEN), bob.logs()[-5000:]
     bob.do("add", buddy=uri("alice"), group="Work")
     return house
 
@@ -217,16 +224,51 @@ def test_who_is_blocked_sees_offline_and_who_is_allowed_again_the_truth(alice, b
     see(alice, "bob", "busy")
 
 
-def test_a_message_comes_to_the_other(alice, bob):
-    alice.do("send", to=uri("bob"), text="tea is ready")
+@pytest.mark.parametrize("level", ["Team", "Personal"])
+def test_an_access_level_decides_by_its_container(house, alice, bob, level):
+    bob.do("choose", buddy=uri("alice"), item=["Access level", level])
+    wanted = CONTAINERS[level]
+    assert wait_for(lambda: wanted in rule_for(house, "bob", "alice"), SEEN, 0.1)
 
+    bob.do("status", to="busy", note=f"for my {level}")
+    see(alice, "bob", "busy", f"for my {level}")
+    bob.do("choose", buddy=uri("alice"), item=["Access level", "Company"])
+    see(alice, "bob", "busy", f"for my {level}")
+
+
+#: The containers that Lync's access levels are.
+CONTAINERS = {"Team": "300", "Personal": "400", "Company": "200"}
+
+
+def rule_for(house: House, presentity: str, watcher: str) -> str:
+    """Give the rule by which the server lets somebody see somebody."""
+    query = f"presentity={quote(uri(presentity))}&watcher={quote(uri(watcher))}"
+    return str(house.server.show(f"explain?{query}")["decision"]["rule"])
+
+
+def test_messages_come_to_the_other(alice, bob):
+    alice.do("send", to=uri("bob"), text="tea is ready")
+    wait_for_message(bob, "alice", "tea is ready")
+    bob.do("send", to=uri("alice"), text="I come <b>at once</b>")
+    wait_for_message(alice, "bob", "at once")
+
+
+def wait_for_message(user: PurpleUser, sender: str, text: str) -> None:
     def has_come() -> bool:
         return any(
-            event["sender"] == uri("alice") and "tea is ready" in event["text"]
-            for event in bob.events("message")
+            event["sender"] == uri(sender) and text in event["text"]
+            for event in user.events("message")
         )
 
-    assert wait_for(has_come, SEEN), bob.events("message")
+    assert wait_for(has_come, SEEN), user.events("message")
+
+
+def test_who_was_added_is_told_so_once(alice, bob):
+    for state in ("busy", "available"):
+        alice.do("status", to=state)
+        see(bob, "alice", state)
+
+    assert [event["who"] for event in bob.events("added-by")] == [uri("alice")]
 
 
 def test_who_signs_off_is_offline_and_finds_his_list_when_he_comes_again(
@@ -241,6 +283,20 @@ def test_who_signs_off_is_offline_and_finds_his_list_when_he_comes_again(
     see(alice, "bob", "available")
 
     assert bob.sights()[uri("alice")].groups == ["Work"]
+
+
+def test_who_does_not_know_the_password_is_told_so_and_stays_outside(house, alice):
+    if "--auth" not in house.server.options:
+        pytest.skip("nobody is asked for a password")
+    mallory = house.knock("carol", "tls", password="looking-glass", reconnect=0)
+
+    assert wait_for(lambda: mallory.events("connection-error"), SEEN), mallory.logs()
+    [trouble] = mallory.events("connection-error")
+    house.users.remove(mallory)
+    mallory.kill()
+
+    assert trouble["fatal"]
+    assert not mallory.events("signed-on")
 
 
 def test_who_is_taken_off_the_list_stays_off(house, alice, bob):
