@@ -27,8 +27,8 @@ NAMES = ("alice", "bob", "carol")
 
 #: Seconds for a client to sign in, and in which a change is seen: SIPE itself waits for
 #: one before it says what its user has set, and libpurple's SIMPLE ten before it watches.
-SIGNED_IN = 20
-SEEN = 15
+SIGNED_IN = 30
+SEEN = 30
 #: Milliseconds after which a client whose connection broke comes again.
 AGAIN = 500
 

@@ -3,7 +3,8 @@ A user of libpurple, as Pidgin has it, driven by lines of JSON.
 
 Started with one object: folder, user, password, protocol (``prpl-simple``, ``prpl-sipe``),
 options of the account by name, buddies, and as is wanted status (signed on with),
-authorities (a folder of certificates to trust), reconnect (milliseconds) and debug.
+authorities (a folder of certificates to trust), reconnect (milliseconds between two tries
+while there is no connection) and debug.
 
 A line on stdin is a command, ``{"do": "status", "to": "busy", "note": "lunch"}``; those
 there are stand in ``COMMANDS``.  A line on stdout is an event, or what all buddies are now
@@ -83,6 +84,8 @@ class User:
         kept.append(obeyed)
         add_input(0, READ, ctypes.cast(obeyed, c_void_p).value, 0)
         call_later(LOOK, self.look)
+        if self.setting.get("reconnect"):
+            call_later(self.setting["reconnect"], self._reconnect)
 
     def _set_option(self, name: bytes, value) -> None:
         if isinstance(value, bool):
@@ -252,13 +255,14 @@ class User:
     def _connection_error(self, connection, reason, why, _) -> None:
         is_fatal = bool(purple.purple_connection_error_is_fatal(reason))
         self.say("connection-error", why=text_of(why), fatal=is_fatal)
-        if not is_fatal and self.setting.get("reconnect"):
-            call_later(self.setting["reconnect"], self._reconnect)
+        # Who was refused for good would have to change something first.
+        self.wants_online = self.wants_online and not is_fatal
 
     def _reconnect(self) -> bool:
+        """Come again if the connection is gone; and look again."""
         if self.wants_online and purple.purple_account_is_disconnected(self.account):
             purple.purple_account_connect(self.account)
-        return False
+        return True
 
     def show(self) -> None:
         """Be what asks the user, and shows him something."""
