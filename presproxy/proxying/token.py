@@ -5,6 +5,9 @@ A request within a dialog names the remote target, which says nothing of the con
 that leads there; and whoever could name any target with a Route through us would make us
 an open relay.  So the user of our Record-Route names both ends' flows, and is sealed for
 the one call (RFC 5626 §5.2 does the same for one end).  Nothing of it is kept here.
+
+Who shows it is asked nothing more, so it is good for those two alone whose dialog it is:
+one of them could otherwise speak to the other in anybody's name.
 """
 
 from __future__ import annotations
@@ -16,11 +19,14 @@ from hmac import compare_digest
 
 import attrs
 
+from presproxy.errors import MalformedField
+from presproxy.sip.fields import NameAddress
 from presproxy.sip.message import Request
 
-#: Bytes of a seal, which nobody can guess, and of what tells the caller's tag.
+#: Bytes of a seal, which nobody can guess, and of what tells each end.
 _SEAL = 12
-_TAG = 6
+_END = 6
+_ENDS = 2 * _END
 
 #: Characters; flows have short names.
 _LONGEST = 400
@@ -42,16 +48,17 @@ class RouteTokens:
 
     def write(self, request: Request, caller: str, callee: str) -> str:
         """Write the one for the dialog that a request begins."""
-        tag = self._tag(request.from_.tag or "")
-        return self._sealed(request.call_id, tag + f"{caller} {callee}".encode())
+        ends = self._caller(request.from_) + self._callee(request.to)
+        return self._sealed(request.call_id, ends + f"{caller} {callee}".encode())
 
     def read(self, text: str, request: Request) -> Ends | None:
         """
         Read the one in a request within the dialog, from whichever end it comes.
 
-        None if it is not ours, or was written for another call.
+        None if it is not ours, was written for another call, or if the request is from
+        neither end, or to the other one under another name.
         """
-        if len(text) > _LONGEST or not text.isascii():
+        if len(text) > _LONGEST or not text.isascii() or request.to.tag is None:
             return None
         try:
             data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -60,16 +67,33 @@ class RouteTokens:
         inner = data[_SEAL:]
         if not compare_digest(text, self._sealed(request.call_id, inner)):
             return None
-        caller, _, callee = inner[_TAG:].decode().partition(" ")
-        if inner[:_TAG] == self._tag(request.from_.tag or ""):
+        caller, _, callee = inner[_ENDS:].decode().partition(" ")
+        sender, other = request.from_, request.to
+        if inner[:_ENDS] == self._caller(sender) + self._callee(other):
             return Ends(caller, callee)
-        return Ends(callee, caller)
+        if inner[:_ENDS] == self._caller(other) + self._callee(sender):
+            return Ends(callee, caller)
+        return None
 
     def _sealed(self, call_id: str, inner: bytes) -> str:
         told = call_id.encode("utf-8", "surrogateescape") + b"\0" + inner
         seal = blake2s(told, digest_size=_SEAL, key=self.secret).digest()
         return urlsafe_b64encode(seal + inner).decode("ascii").rstrip("=")
 
-    def _tag(self, tag: str) -> bytes:
-        data = tag.encode("utf-8", "surrogateescape")
-        return blake2s(data, digest_size=_TAG, key=self.secret).digest()
+    def _caller(self, party: NameAddress) -> bytes:
+        return self._end(f"{party.tag or ''} {_name(party)}")
+
+    def _callee(self, party: NameAddress) -> bytes:
+        # His tag is not known yet when the dialog begins.
+        return self._end(_name(party))
+
+    def _end(self, text: str) -> bytes:
+        data = text.encode("utf-8", "surrogateescape")
+        return blake2s(data, digest_size=_END, key=self.secret).digest()
+
+
+def _name(party: NameAddress) -> str:
+    try:
+        return party.aor
+    except MalformedField:
+        return party.uri

@@ -8,7 +8,7 @@ from presproxy.testing.desk import Desk
 from presproxy.testing.flows import RecordingStream
 from presproxy.testing.phones import Phone
 from presproxy.testing.scripted import ScriptedACL
-from presproxy.testing.wire import Message, respond
+from presproxy.testing.wire import Message, parameter, respond
 
 BOB = "sip:bob@example.test"
 EPID = "CF4L2AMcWg2NmvFJquaVSgAA"
@@ -304,6 +304,40 @@ def test_whose_messages_are_signed_is_asked_within_a_dialog_too(
     )
 
     assert [each.status for each in bob.read()] == ([407] if signs else [])
+
+
+@pytest.mark.parametrize(
+    ("method", "to"),
+    [("MESSAGE", "{};tag=theirs"), ("INVITE", "{}"), ("INFO", "{};tag=theirs")],
+    ids=["within", "another call", "whatever"],
+)
+def test_whoever_is_in_a_call_speaks_in_nobody_elses_name(
+    guarded, authenticator, method, to
+):
+    mallory, bob = (
+        Phone(guarded, user, RecordingStream(("192.0.2.50", port)))
+        for port, user in enumerate(("mallory", "bob"), 40001)
+    )
+    bob.register(fields={"Authorization": f"I am {bob.aor}"})
+    mallory.send("INVITE", BOB, {"Authorization": f"I am {mallory.aor}"})
+    invite = one(bob.read())
+    bob.respond(invite)
+    answer = mallory.read()[-1]
+    tag = parameter(invite.need("from"), "tag")
+    mallory.send(
+        method,
+        bob.contact,
+        {
+            "From": f"<sip:boss@example.test>;tag={tag}",
+            "To": to.format(f"<{BOB}>"),
+            "Call-ID": invite.call_id,
+            "CSeq": f"7 {method}",
+            "Route": list(reversed(answer.all("record-route"))),
+        },
+    )
+
+    assert bob.read() == []
+    assert statuses(mallory) == [407]
 
 
 # --- Nonsense from behind
