@@ -42,8 +42,9 @@ class ContainersACL:
     """
     Shows a watcher the container he is in ([MS-PRES] 3.3).
 
-    Who is in the one of the blocked sees nobody at home.  That all of somebody's kind are
-    in a container does not let him in if the contact list keeps him out by name.
+    Who is in the one of the blocked sees nobody at home.  Neither that all of somebody's
+    kind are in a container nor that he is in none lets him in if the contact list keeps
+    him out by name.
     """
 
     _house: IHouse = attrs.field(init=False)
@@ -68,22 +69,26 @@ class ContainersACL:
             return watchers_are_shown(watcher, presentity, package)
         seat = containers.seat(presentity, watcher.aor)
         if seat is None:
-            rule = f"in no container of {named(presentity)}: container {DEFAULT}"
-            return Decision(Handling.ALLOW, rule, container_view(DEFAULT))
+            return self._unseated(presentity, watcher.aor)
         container, member = seat
         is_his_will = container.version > 0
-        if not is_his_will or self._is_kept_out(member, presentity, watcher.aor):
+        by_name = member.type is MemberType.USER
+        if not is_his_will or not (by_name or self._lets_in(presentity, watcher.aor)):
             return None
         return _seated(container.id, member, presentity)
 
-    def _is_kept_out(
-        self, member: Member, presentity: AddressOfRecord, watcher: AddressOfRecord
-    ) -> bool:
-        """Whether the contact list keeps somebody out by name whose kind is let in."""
-        if member.type is MemberType.USER:
-            return False
+    def _unseated(
+        self, presentity: AddressOfRecord, watcher: AddressOfRecord
+    ) -> Decision | None:
+        if not self._lets_in(presentity, watcher):
+            return None
+        rule = f"in no container of {named(presentity)}: container {DEFAULT}"
+        return Decision(Handling.ALLOW, rule, container_view(DEFAULT))
+
+    def _lets_in(self, presentity: AddressOfRecord, watcher: AddressOfRecord) -> bool:
+        """Whether the contact list keeps somebody out neither by name nor by domain."""
         found = self._house.contacts.find(presentity, watcher)
-        return found is not None and found[1] is not Handling.ALLOW
+        return found is None or found[1] is Handling.ALLOW
 
 
 def _seated(number: int, member: Member, presentity: AddressOfRecord) -> Decision:

@@ -137,6 +137,17 @@ async def test_a_kind_lets_nobody_in_whom_the_list_keeps_out_by_name(
     assert (await decide(BOB) is not None) is has_opinion
 
 
+@pytest.mark.parametrize("entry", [BOB, "sip:*@example.test"])
+@pytest_twisted.ensureDeferred
+async def test_who_is_in_none_sees_nothing_if_the_list_keeps_him_out(
+    house, decide, put, entry
+):
+    await put(COLLEAGUES, OURS, is_out=True)
+    await house.contacts.handle(ALICE, AddressOfRecord(entry), Handling.BLOCK)
+
+    assert await decide(BOB) is None
+
+
 @pytest_twisted.ensureDeferred
 async def test_who_is_in_a_container_by_name_is_in_it_whatever_the_list_says(
     house, decide, put
