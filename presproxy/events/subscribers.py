@@ -8,6 +8,7 @@ clients ask the user about him.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -27,11 +28,16 @@ _converter = cattrs.Converter(forbid_extra_keys=True)
 
 @attrs.define(eq=False)
 class StagedSubscribers:
-    """Subscribers of one user on their way; ``changes`` is empty if nothing is new."""
+    """
+    Subscribers of one user on their way; ``changes`` is empty if nothing is new.
+
+    ``newcomer`` is one of them who is counted already as one who subscribed.
+    """
 
     table: Subscribers
     user: AddressOfRecord
     subscribers: Sequence[Subscriber] = ()
+    newcomer: AddressOfRecord | None = None
 
     @property
     def changes(self) -> Sequence[Change]:
@@ -47,7 +53,8 @@ class StagedSubscribers:
         self.table.live(self)
 
     def take_back(self) -> None:
-        """See `Staged`; nothing was reserved."""
+        """See `Staged`."""
+        self.table.take_back(self)
 
 
 @attrs.define(eq=False)
@@ -61,15 +68,20 @@ class Subscribers:
     """
     The subscribers of all users, ``most`` of each, of at most so many ``users``.
 
-    ``changed`` is told of each user of whose subscribers there is news.
+    One subscriber is one of ``most_of_one`` users: whether those are there at all nobody
+    knows here, and each of them is kept for ever.  ``changed`` is told of each user of
+    whose subscribers there is news.
     """
 
     changed: Callable[[AddressOfRecord], None]
     most: int = 1000
     users: int = 1_000_000
+    most_of_one: int = 1000
     _users: dict[AddressOfRecord, dict[AddressOfRecord, _Kept]] = attrs.field(
         factory=dict, init=False
     )
+    #: Of how many users each is a subscriber, those on their way included.
+    _times: Counter[AddressOfRecord] = attrs.field(factory=Counter, init=False)
 
     def of(self, user: AddressOfRecord) -> tuple[Subscriber, ...]:
         """Give the subscribers of a user, in the order they came."""
@@ -88,10 +100,16 @@ class Subscribers:
         that is no reason to keep anybody from watching him.
         """
         kept = self._users.get(user, {})
-        is_full = len(kept) >= self.most or len(self._users) >= self.users
-        if subscriber.user in kept or is_full:
+        name = AddressOfRecord(subscriber.user)
+        is_full = (
+            len(kept) >= self.most
+            or len(self._users) >= self.users
+            or self._times[name] >= self.most_of_one
+        )
+        if name in kept or is_full:
             return StagedSubscribers(self, user)
-        return StagedSubscribers(self, user, (subscriber,))
+        self._times[name] += 1
+        return StagedSubscribers(self, user, (subscriber,), name)
 
     def stage_acknowledged(
         self, user: AddressOfRecord, answers: Sequence[tuple[AddressOfRecord, bool]]
@@ -116,6 +134,13 @@ class Subscribers:
             kept[name] = _Kept(each, self.version(staged.user, name) + 1)
         self.changed(staged.user)
 
+    def take_back(self, staged: StagedSubscribers) -> None:
+        """Leave all as it was."""
+        if staged.newcomer is not None:
+            self._times[staged.newcomer] -= 1
+            if not self._times[staged.newcomer]:
+                del self._times[staged.newcomer]
+
     def restore(self, record: Record) -> bool:
         """
         Take a subscriber back into memory.
@@ -127,6 +152,8 @@ class Subscribers:
         if user != record.owner or name != subscriber.user:
             raise ValueError(f"{record.kind} {record.key}: not one user and subscriber")
         kept = self._users.setdefault(AddressOfRecord(user), {})
+        if name not in kept:
+            self._times[AddressOfRecord(name)] += 1
         kept[AddressOfRecord(name)] = _Kept(subscriber, record.version)
         return True
 

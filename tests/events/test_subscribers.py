@@ -70,6 +70,32 @@ def test_only_so_many_users_are_told_of_any(table):
     assert table.of(BOB) == ()
 
 
+def test_one_subscriber_is_told_of_to_so_many(table):
+    table.most_of_one = 2
+    users = [AddressOfRecord(f"sip:u{number}@example.test") for number in range(4)]
+    table.stage(users[0], subscriber(EVE)).live()
+    on_its_way = table.stage(users[1], subscriber(EVE))
+
+    too_many = table.stage(users[2], subscriber(EVE))
+    on_its_way.take_back()
+    table.stage(users[3], subscriber(EVE)).live()
+
+    assert list(too_many.changes) == []
+    assert [len(table.of(user)) for user in users] == [1, 0, 0, 1]
+
+
+def test_how_many_were_told_is_known_after_a_start(table):
+    (written,) = table.stage(ALICE, subscriber(EVE)).changes
+    again = Subscribers(lambda user: None, most_of_one=1)
+    again.restore(_record(written))
+
+    assert list(again.stage(BOB, subscriber(EVE)).changes) == []
+
+
+def _record(put):
+    return Record(put.kind, put.key, put.owner, 1, put.expires_at, put.payload)
+
+
 def test_each_is_a_record_and_there_after_a_start(table):
     first = table.stage(ALICE, subscriber(EVE, name="Eve ☺"))
     (written,) = first.changes
