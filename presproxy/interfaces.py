@@ -441,6 +441,50 @@ class IPartialPackage(Interface):
         """
 
 
+class IFollowingPackage(Interface):
+    """
+    An event package whose published bodies may say only what changed.
+
+    Provided by an `IEventPackage` beside it.
+    """
+
+    def follow(document: Any, former: Any) -> Any:
+        """
+        Give what is so now: ``document`` came after ``former``, from the same publisher.
+
+        Both are what ``parse`` or this made.
+        """
+
+    def write(document: Any) -> bytes:
+        """Write a document as a body that ``parse`` reads as the same."""
+
+
+class ITailoredPackage(Interface):
+    """
+    An event package that writes otherwise for user agents known to break on what it writes.
+
+    Provided by an `IEventPackage` beside it.
+    """
+
+    def tailored(content_type: str, user_agent: str) -> str:
+        """
+        Give the content type ``render`` is asked for, with parameters that name the shape.
+
+        ``content_type`` is one of ``produces``, ``user_agent`` as the watcher names it, or
+        empty; the body that ``render`` gives has the type without these.
+        """
+
+
+class IPrivatePackage(Interface):
+    """
+    An event package whose state is its owner's, and nobody else's.
+
+    Provided by an `IEventPackage` beside it.
+    """
+
+    is_private: bool = Attribute("Whether none but the presentity may watch.")
+
+
 class IClock(Protocol):
     """The part of a reactor that tells time."""
 

@@ -105,6 +105,7 @@ def test_when_nothing_is_said_the_plugins_are_ours(catalogue):
         ("notifier", "sip"),
         ("package", "presence"),
         ("package", "presence.winfo"),
+        ("package", "dialog"),
         ("package", "vnd-microsoft-roaming-self"),
         ("package", "vnd-microsoft-roaming-contacts"),
         ("package", "vnd-microsoft-roaming-acl"),

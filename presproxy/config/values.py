@@ -188,10 +188,11 @@ class LyncOptions:
 
 
 #: The event packages served where nobody says otherwise: RFC 3856's and what is told of
-#: its watchers, and those of Lync's users.
+#: its watchers, lamps, and those of Lync's users.
 PACKAGES = (
     "presence",
     "presence.winfo",
+    "dialog",
     "vnd-microsoft-roaming-self",
     "vnd-microsoft-roaming-contacts",
     "vnd-microsoft-roaming-acl",

@@ -117,6 +117,12 @@ winfo_package = PluginMaker(
     target="presproxy.packages.winfo:WinfoPackage",
     summary="Watcher information (RFC 3857): who watches whose presence.",
 )
+dialog_package = PluginMaker(
+    kind="package",
+    name="dialog",
+    target="presproxy.packages.dialog:DialogPackage",
+    summary="Lamps (RFC 4235): who is on the phone, as PBXs publish it.",
+)
 
 standard_aggregator = PluginMaker(
     kind="aggregator",

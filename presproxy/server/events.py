@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
-from presproxy.interfaces import Bounds, IEventPackage
+from presproxy.interfaces import Bounds, Feed, IEventPackage, IPrivatePackage
 from presproxy.server.answer import Refusal
 from presproxy.server.exchange import Exchange
+from presproxy.sip.eventfields import Event
+
+#: Phones that share a line keep its state among themselves by these parameters.  It is
+#: another state than that of a user's calls, and not kept here.
+_SHARED_LINE = frozenset({"sla", "ma"})
 
 
 @attrs.frozen(eq=False)
@@ -43,7 +49,7 @@ class EventPackages:
         """Give the package a SUBSCRIBE is for, or refuse with 489."""
         event = exchange.request.event
         package = None if event is None else self.packages.get(event.package)
-        if package is None:
+        if package is None or (event is not None and _is_of_shared_line(event)):
             raise self.bad_event()
         return package
 
@@ -61,3 +67,17 @@ class EventPackages:
     def bad_event(self) -> Refusal:
         """Refuse with 489."""
         return Refusal(489, (("Allow-Events", self.allowed),))
+
+
+def is_private(package: IEventPackage) -> bool:
+    """Say whether none but the presentity may watch."""
+    if package.feeds is Feed.ACCOUNT:
+        return True
+    private: Any = package
+    return IPrivatePackage.providedBy(package) and bool(private.is_private)
+
+
+def _is_of_shared_line(event: Event) -> bool:
+    return event.package == "dialog" and any(
+        name.lower() in _SHARED_LINE for name, _ in event.parameters
+    )

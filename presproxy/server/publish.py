@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
 from presproxy.errors import AccessDenied
 from presproxy.events.compositor import Compositor, Published, StagedPublication
 from presproxy.events.resource import Resources
-from presproxy.interfaces import IEventPackage
+from presproxy.interfaces import IEventPackage, IFollowingPackage
 from presproxy.model.publication import Publication
 from presproxy.server.answer import Answer, Refusal
 from presproxy.server.bodies import bounded_body
@@ -108,6 +108,10 @@ class PublishStep:
             else:
                 guard = self.resources.guard(package.name)
                 document = guard.tell(package.parse, content_type, body)
+                if old is not None and IFollowingPackage.providedBy(package):
+                    following: Any = package
+                    document = guard.tell(following.follow, document, old.document)
+                    body = guard.tell(following.write, document)
         elif old is None:
             raise Refusal(400, reason="A first PUBLISH needs a body")
         return Published(

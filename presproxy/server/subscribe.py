@@ -11,7 +11,7 @@ import attrs
 
 from presproxy.errors import AccessDenied, PresproxyError
 from presproxy.events.agent import PresenceAgent
-from presproxy.interfaces import Feed, IEventPackage, IPartialPackage
+from presproxy.interfaces import IEventPackage, IPartialPackage, ITailoredPackage
 from presproxy.model.subscription import Happening, Subscription
 from presproxy.notify.connected import CONNECTED
 from presproxy.notify.lists import LIST
@@ -22,12 +22,13 @@ from presproxy.server.bodies import bounded_body
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
-from presproxy.server.events import EventPackages
+from presproxy.server.events import EventPackages, is_private
 from presproxy.server.exchange import Exchange
 from presproxy.server.keeping import Keeper
 from presproxy.server.lync.batches import Batches, is_batch
 from presproxy.server.lync.piggyback import Piggyback, connected_route, wants
 from presproxy.server.room import Room
+from presproxy.sip.message import Request
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.transaction.dialog import contact_of
@@ -72,7 +73,7 @@ class SubscribeStep:
     async def _first(self, exchange: Exchange) -> Answer:
         presentity = self.domains.ours(exchange.resource())
         package = self.packages.subscribable(exchange)
-        if package.feeds is Feed.ACCOUNT and exchange.sender.aor != presentity:
+        if is_private(package) and exchange.sender.aor != presentity:
             raise AccessDenied(f"{exchange.sender.aor} is not {presentity}")
         content_type = self._content_type(exchange, package)
         expires = self.packages.grant(package.name, exchange.request.expires)
@@ -89,13 +90,23 @@ class SubscribeStep:
     def _content_type(self, exchange: Exchange, package: IEventPackage) -> str:
         """Choose what the watcher is told in, and the part of it that his body names."""
         request = exchange.request
-        content_type = accepted_type(request, package)
+        content_type = self._shape(request, package)
         if not (request.body and IPartialPackage.providedBy(package)):
             return content_type
         partial_package: Any = package
         guard = self.agent.resources.guard(package.name)
         body = bounded_body(request, self.largest_body)
         return intern(guard.tell(partial_package.part, content_type, body))
+
+    def _shape(self, request: Request, package: IEventPackage) -> str:
+        """Choose the content type, and the shape in which his user agent can read it."""
+        content_type = accepted_type(request, package)
+        if not ITailoredPackage.providedBy(package):
+            return content_type
+        tailored_package: Any = package
+        guard = self.agent.resources.guard(package.name)
+        user_agent = request.user_agent or ""
+        return intern(guard.tell(tailored_package.tailored, content_type, user_agent))
 
     def _make(
         self,

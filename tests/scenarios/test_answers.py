@@ -13,7 +13,7 @@ METHODS = {
     *RELAYED,
 }
 PACKAGES = {
-    *("presence", "presence.winfo", "presence.wpending"),
+    *("presence", "presence.winfo", "presence.wpending", "dialog"),
     *("vnd-microsoft-provisioning", "vnd-microsoft-provisioning-v2"),
     *("vnd-microsoft-roaming-acl", "vnd-microsoft-roaming-contacts"),
     "vnd-microsoft-roaming-self",
@@ -250,7 +250,7 @@ def test_options_tells_what_is_understood(alice):
 # --- Packages and bodies
 
 
-@pytest.mark.parametrize("event", ["weather", "presence.winfo.winfo", "dialog", None])
+@pytest.mark.parametrize("event", ["weather", "presence.winfo.winfo", "calls", None])
 @pytest.mark.parametrize("method", ["SUBSCRIBE", "PUBLISH"])
 def test_an_unknown_package_is_answered_489_and_told_those_known(alice, method, event):
     response = refused(alice, method, {"Event": event, "Content-Type": PIDF}, "<x/>")
