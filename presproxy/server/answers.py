@@ -62,7 +62,7 @@ def _failed(error: PresproxyError) -> Answer:
 def _stale(error: PresproxyError) -> Answer:
     """Tell which versions are the current ones ([MS-PRES] 2.2.2.1)."""
     answer = _because(409, error)
-    if isinstance(error, WrongVersion):
+    if isinstance(error, WrongVersion | StaleContainers):
         answer.body, answer.content_type = write_fault(error.stale), FAULT_TYPE
     return answer
 
@@ -83,7 +83,7 @@ _TABLE: dict[type[PresproxyError], Callable[[PresproxyError], Answer]] = {
     WrongVersion: _stale,
     FixedGroup: lambda error: _because(403, error),
     UnknownGroup: lambda error: _because(404, error),
-    StaleContainers: lambda error: _because(409, error),
+    StaleContainers: _stale,
     SubscriptionEnded: lambda error: Answer(481),
     CSeqTooLow: lambda error: _because(500, error),
     NotForwarded: _not_forwarded,

@@ -17,6 +17,7 @@ from presproxy.server.decide import Decider
 from presproxy.server.domains import Domains
 from presproxy.server.journal import Journal
 from presproxy.server.lync.contacts import ContactCalls
+from presproxy.server.lync.conflicts import Conflicts
 from presproxy.server.lync.containers import ContainerChanging
 from presproxy.server.lync.service import Handler
 from presproxy.server.lync.subscribers import SubscriberAnswers, SubscriberBook
@@ -34,19 +35,21 @@ class Lists:
     """
     All that is kept of who knows and who sees whom.
 
-    ``services`` serve SERVICE by the content type of its body.
+    ``services`` serve SERVICE by the content type of its body, and share the count of the
+    ``conflicts`` that an endpoint was told of.
     """
 
     contacts: Contacts
     containers: Containers
     subscribers: SubscriberBook
+    conflicts: Conflicts = attrs.field(init=False, factory=Conflicts)
     services: dict[str, Handler] = attrs.field(init=False)
 
     @services.default
     def _by_content_type(self) -> dict[str, Handler]:
         domains = self.subscribers.domains
         calls = ContactCalls(domains, self.contacts, self.subscribers)
-        changing = ContainerChanging(domains, self.containers)
+        changing = ContainerChanging(domains, self.containers, self.conflicts)
         answers = SubscriberAnswers(domains, self.subscribers)
         return {
             calls.content_type: calls.serve,

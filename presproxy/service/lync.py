@@ -134,6 +134,7 @@ def build_lync(
         journal,
         shown.of,
         now,
+        lists.conflicts,
     )
     lync.services[publishing.content_type] = publishing.serve
     agent.accounts = lync.account

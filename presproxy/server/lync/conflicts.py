@@ -55,9 +55,13 @@ class Conflicts:
         return row.lately(now) < self.in_a_second
 
     def happened(self, user: AddressOfRecord, epid: str, now: float) -> bool:
-        """Count one, and say whether it may be answered as such."""
+        """Count one in its row, and say whether it may be answered as such."""
+        self._row((user, epid)).in_a_row += 1
+        return self.may_be_told(user, epid, now)
+
+    def may_be_told(self, user: AddressOfRecord, epid: str, now: float) -> bool:
+        """Say whether one may be answered as such, of what is never accepted unlooked at."""
         row = self._row((user, epid))
-        row.in_a_row += 1
         if row.lately(now) >= self.in_a_second:
             return False
         row.times.append(now)

@@ -16,7 +16,12 @@ import attrs
 
 from presproxy.documents.lync import soap
 from presproxy.documents.lync.contacts import DEFAULT_GROUP, Contact, Group
-from presproxy.errors import LimitReached, MalformedField, PresproxyError
+from presproxy.errors import (
+    LimitReached,
+    MalformedDocument,
+    MalformedField,
+    PresproxyError,
+)
 from presproxy.events.contact_edits import (
     FixedGroup,
     UnknownGroup,
@@ -73,7 +78,10 @@ class ContactCalls:
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Do what one body asks for; only the owner of a list changes it."""
-        call = soap.read_soap(exchange.request.body)
+        try:
+            call = soap.read_soap(exchange.request.body)
+        except MalformedDocument as error:
+            return _fault(400, str(error))
         if isinstance(call, soap.DirectorySearch):
             # There is no directory, and nobody is found in it.
             return _enveloped(200, soap.write_directory_rows(()))

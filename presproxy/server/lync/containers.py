@@ -7,15 +7,14 @@ from typing import ClassVar
 import attrs
 
 from presproxy.documents.lync import containers as documents
-from presproxy.documents.lync.categories import write_fault
 from presproxy.events.containers import StaleContainers
-from presproxy.server.answer import Answer
+from presproxy.server.answer import Answer, for_now
 from presproxy.server.containers import Containers
 from presproxy.server.domains import Domains
 from presproxy.server.exchange import Exchange
+from presproxy.server.lync.conflicts import Conflicts
 from presproxy.server.lync.service import own_resource
-
-_FAULT = "application/msrtc-fault+xml"
+from presproxy.server.lync.signin import epid_of
 
 
 @attrs.define(eq=False)
@@ -31,6 +30,7 @@ class ContainerChanging:
 
     domains: Domains
     containers: Containers
+    conflicts: Conflicts = attrs.field(factory=Conflicts)
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Change all that is asked for, or nothing: 409 says on which versions to ask."""
@@ -38,11 +38,8 @@ class ContainerChanging:
         asked = documents.read_container_members(exchange.request.body)
         try:
             await self.containers.change(user, asked)
-        except StaleContainers as stale:
-            return Answer(
-                409,
-                reason=str(stale),
-                body=write_fault(stale.stale),
-                content_type=_FAULT,
-            )
+        except StaleContainers:
+            if self.conflicts.may_be_told(user, epid_of(exchange), exchange.arrived):
+                raise
+            raise for_now("Too many changes of old versions") from None
         return Answer(200)

@@ -11,8 +11,10 @@ from typing import ClassVar
 
 import attrs
 
-from presproxy.errors import AccessDenied
+from presproxy.documents.lync.categories import FAULT_TYPE, write_fault
+from presproxy.errors import AccessDenied, MalformedDocument, MalformedField
 from presproxy.server.answer import Answer, Refusal
+from presproxy.server.answers import answer_to
 from presproxy.server.bodies import bounded_body
 from presproxy.server.domains import Domains
 from presproxy.server.exchange import Exchange
@@ -20,6 +22,9 @@ from presproxy.sip.uri import AddressOfRecord
 
 #: Serves a request whose body is of one content type and within its bound.
 Handler = Callable[[Exchange], Awaitable[Answer]]
+
+#: What is wrong is the request itself, and nothing that is here.
+_BAD_CALL = "Client.BadCall"
 
 
 @attrs.frozen(eq=False)
@@ -45,7 +50,17 @@ class ServiceStep:
         if handler is None:
             raise Refusal(415, (("Accept", ", ".join(sorted(self.handlers))),))
         bounded_body(request, self.largest_body)
-        return await handler(exchange)
+        try:
+            return await handler(exchange)
+        except (MalformedDocument, MalformedField) as error:
+            return _fault(error)
+
+
+def _fault(error: MalformedDocument | MalformedField) -> Answer:
+    """Say in a body, too, that a body cannot be read."""
+    answer = answer_to(error) or Answer(400)
+    answer.body, answer.content_type = write_fault(code=_BAD_CALL), FAULT_TYPE
+    return answer
 
 
 def own_resource(exchange: Exchange, domains: Domains) -> AddressOfRecord:

@@ -31,6 +31,16 @@ def test_too_many_within_a_second_are_too_many_until_it_is_over():
     assert conflicts.is_enough(ALICE, "e1", 2.3)
 
 
+def test_what_cannot_be_accepted_is_counted_and_begins_no_row():
+    conflicts = Conflicts(patience=1, in_a_second=3)
+
+    told = [conflicts.may_be_told(ALICE, "e1", 0.0) for _ in range(4)]
+
+    assert told == [True, True, True, False]
+    assert not conflicts.is_enough(ALICE, "e1", 2.0)
+    assert conflicts.happened(ALICE, "e1", 2.0)
+
+
 def test_who_was_told_longest_ago_makes_room():
     conflicts = Conflicts(patience=1, most=2)
 

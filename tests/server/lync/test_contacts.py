@@ -160,7 +160,11 @@ def test_a_full_list_says_so(lync_desk, call):
     ids=["empty", "not well-formed", "no body", "no call"],
 )
 def test_what_is_no_call_is_a_bad_request(lync_desk, serve, body):
-    assert serve(SOAP, body).status == 400
+    answer = serve(SOAP, body)
+
+    assert answer.status == 400
+    assert answer.get("content-type").lower() == SOAP.lower()
+    assert "Fault" in answer.text
     assert shown(lync_desk) == ContactList(1)
 
 

@@ -106,8 +106,25 @@ def test_other_containers_have_no_members(lync_desk, change, changes):
 
 @pytest.mark.parametrize("body", ["", "<a", "<setContainerMembers/>"])
 def test_what_is_no_change_is_a_bad_request(lync_desk, serve, body):
-    assert serve(CONTENT_TYPE, body).status == 400
+    answer = serve(CONTENT_TYPE, body)
+
+    assert answer.status == 400
+    assert answer.get("content-type") == "application/msrtc-fault+xml"
+    assert "<Faultcode>Client.BadCall</Faultcode>" in answer.text
     assert lync_desk.defects == 0
+
+
+def test_whoever_has_ten_old_versions_a_second_is_sent_away(lync_desk, change):
+    change(ContainerChange(BLOCKED, 0, [BOB_HIMSELF]))
+
+    answers = [change(ContainerChange(BLOCKED, 0, [BOB_HIMSELF])) for _ in range(15)]
+    lync_desk.sleep(1.1)
+    later = change(ContainerChange(BLOCKED, 0, [BOB_HIMSELF]))
+    right = change(ContainerChange(BLOCKED, 1, removed=[BOB_HIMSELF]))
+
+    assert [each.status for each in answers] == [409] * 10 + [503] * 5
+    assert answers[-1].get("retry-after") == "30"
+    assert (later.status, right.status) == (409, 200)
 
 
 def test_a_change_that_could_not_be_kept_is_none(lync_desk, change):

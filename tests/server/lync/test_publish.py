@@ -8,7 +8,7 @@ from presproxy.documents.lync.categories import CategoryName
 from presproxy.documents.lync.roaming import read_roaming
 from presproxy.errors import StorageUnavailable
 from presproxy.testing.flows import RecordingStream
-from presproxy.testing.lync import note, state
+from presproxy.testing.lync import PUBLISH, note, state
 
 ALICE = "sip:alice@example.test"
 OTHER = "185e0bd8-031c-5a0d-8d9a-f149aae6954a"
@@ -217,6 +217,16 @@ def test_one_endpoint_is_not_sent_away_for_another(desk, client, alice):
         alice.publish(state())
 
     assert other.publish(state()).status == 409
+
+
+@pytest.mark.parametrize("body", ["", "<publish", "<publish/>"])
+def test_what_is_no_publication_is_a_fault(desk, alice, body):
+    answer = alice.ask("SERVICE", {"Content-Type": PUBLISH}, body)
+
+    assert answer.status == 400
+    assert answer.get("content-type") == "application/msrtc-fault+xml"
+    assert "<Faultcode>Client.BadCall</Faultcode>" in answer.text
+    assert desk.defects == 0
 
 
 # --- The storage

@@ -122,7 +122,10 @@ def test_other_answers(lync_desk, book, acknowledge, users, options, status):
 
 
 def test_what_is_no_answer_is_a_bad_request(serve):
-    assert serve(CONTENT_TYPE, "<setSubscribers").status == 400
+    answer = serve(CONTENT_TYPE, "<setSubscribers")
+
+    assert answer.status == 400
+    assert answer.get("content-type") == "application/msrtc-fault+xml"
 
 
 def test_clients_of_2005_are_told_who_waits(lync_desk, book, acknowledge):
