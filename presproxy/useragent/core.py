@@ -40,7 +40,7 @@ from presproxy.transaction.layer import TransactionLayer
 from presproxy.transaction.server import ServerTransaction
 from presproxy.useragent.alarms import Alarms
 from presproxy.useragent.errors import NoAnswer
-from presproxy.useragent.login import Login
+from presproxy.useragent.login import Login, Place
 from presproxy.useragent.wire import Wire
 
 _log = Logger()
@@ -143,7 +143,7 @@ class Core:
         ``compose`` is called for every try, as each needs a CSeq of its own.  Raises
         `NoAnswer` after ``limit`` seconds.
         """
-        answered: set[tuple[int, str]] = set()
+        answered: set[Place] = set()
         for _ in range(_TRIES):
             response = await self._try(compose(), limit or self.limit)
             if not self.login.learn(response, answered):

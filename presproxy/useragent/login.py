@@ -32,18 +32,21 @@ class Account:
     password: str = attrs.field(repr=False)
 
 
-#: Where a challenge stands, and where its credentials go.
+#: Where a challenge stands, and where its credentials go.  Either status may come with
+#: challenges of both kinds (RFC 3261 §22.3).
 _FIELDS = {
-    401: ("www-authenticate", "Authorization"),
-    407: ("proxy-authenticate", "Proxy-Authorization"),
+    "www-authenticate": "Authorization",
+    "proxy-authenticate": "Proxy-Authorization",
 }
+
+#: Who was asked by: the field of the credentials, and the realm.
+Place = tuple[str, str]
 
 
 @attrs.define(eq=False)
 class _Protection:
     """A challenge as it was met, and how often its nonce was used."""
 
-    field: str
     challenge: Challenge
     uses: int = 0
 
@@ -58,26 +61,26 @@ class Login:
 
     account: Account | None
     tokens: Tokens
-    _protections: dict[tuple[int, str], _Protection] = attrs.field(factory=dict)
+    _protections: dict[Place, _Protection] = attrs.field(factory=dict)
 
-    def learn(self, response: Response, answered: set[tuple[int, str]]) -> bool:
+    def learn(self, response: Response, answered: set[Place]) -> bool:
         """
         Take the challenges of a 401 or 407, and say whether it is worth asking again.
 
-        ``answered`` holds the realms whose challenge this request has answered already:
-        they are answered again only if their nonce was stale.
+        ``answered`` holds whose challenges this request has answered already: they are
+        answered again only if their nonce was stale.
         """
-        if self.account is None or response.status not in _FIELDS:
+        if self.account is None or response.status not in (401, 407):
             return False
-        challenge_field, credentials_field = _FIELDS[response.status]
         learnt = False
-        for challenge in _usable(response.get_all(challenge_field)):
-            place = (response.status, challenge.realm)
-            if place in answered and not challenge.stale:
-                continue
-            answered.add(place)
-            self._protections[place] = _Protection(credentials_field, challenge)
-            learnt = True
+        for asked, answer in _FIELDS.items():
+            for challenge in _usable(response.get_all(asked)):
+                place = (answer, challenge.realm)
+                if place in answered and not challenge.stale:
+                    continue
+                answered.add(place)
+                self._protections[place] = _Protection(challenge)
+                learnt = True
         return learnt
 
     def fields(self, method: str, uri: str) -> list[tuple[str, str]]:
@@ -85,8 +88,8 @@ class Login:
         if self.account is None:
             return []
         return [
-            (protection.field, str(self._answer(self.account, protection, method, uri)))
-            for protection in self._protections.values()
+            (field, str(self._answer(self.account, protection, method, uri)))
+            for (field, _), protection in self._protections.items()
         ]
 
     def _answer(

@@ -108,6 +108,28 @@ async def test_a_proxy_and_a_server_are_both_answered(peer, alice_of):
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_challenge_of_a_proxy_may_stand_beside_one_that_nobody_here_knows(
+    peer, alice_of
+):
+    alice = await alice_of(peer, account=ACCOUNT)
+    asking = begin(alice.options())
+
+    first = await peer.asked("OPTIONS")
+    peer.answer(
+        first,
+        401,
+        ("WWW-Authenticate", 'NTLM realm="x", targetname="y", version=4'),
+        ("Proxy-Authenticate", challenge()),
+    )
+    second = await peer.asked("OPTIONS")
+    peer.answer(second, 200)
+    await asking
+
+    assert proves(second, "proxy-authorization")
+    assert second.get("authorization") is None
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_nonce_is_used_again_and_counted(peer, alice_of):
     alice = await alice_of(peer, account=ACCOUNT)
     asking = begin(alice.options())
