@@ -29,7 +29,7 @@ from presproxy.proxying.inspect import Passage
 from presproxy.proxying.token import RouteTokens
 from presproxy.server.answer import Answer
 from presproxy.server.ways import Ways
-from presproxy.sip.flow import Flow
+from presproxy.sip.flow import Flow, uri_parameter
 from presproxy.sip.message import (
     MalformedMessage,
     Request,
@@ -282,7 +282,4 @@ def _read(data: bytes) -> Response | None:
 
 
 def _record_route(flow: Flow, token: str) -> str:
-    transport = (
-        "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-    )
-    return f"<sip:{token}@{flow.sent_by}{transport};lr>"
+    return f"<sip:{token}@{flow.sent_by}{uri_parameter(flow.transport)};lr>"

@@ -120,5 +120,16 @@ class Flow:
         return f"{self.transport.lower()}:{host}:{port}"
 
 
+def uri_parameter(transport: str) -> str:
+    """
+    Give the parameter by which a URI names a transport, as Via writes it.
+
+    None for UDP; and ``ws`` for WebSocket by TLS, too (RFC 7118 §5.2.1).
+    """
+    if transport == "UDP":
+        return ""
+    return ";transport=ws" if transport == "WSS" else f";transport={transport.lower()}"
+
+
 def _nothing() -> None:
     """Nothing to take back."""

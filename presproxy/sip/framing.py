@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 import attrs
 
@@ -49,6 +50,23 @@ class StreamBroken(PresproxyError):
 
     def __str__(self) -> str:
         return self.why
+
+
+class Framing(Protocol):
+    """
+    What cuts what comes in into messages, as `Framer` does.
+
+    ``keepalives`` are the pings that the last `feed` saw; each is answered by one CRLF.
+    """
+
+    keepalives: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no message is half read."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the next bytes, and give the messages they complete, or `StreamBroken`."""
 
 
 class Framer:

@@ -16,7 +16,7 @@ import attrs
 
 from presproxy.errors import LimitReached, MalformedField, PresproxyError
 from presproxy.sip.fields import CSEQ_END, WILDCARD, NameAddress, parse_name_address
-from presproxy.sip.flow import Flow
+from presproxy.sip.flow import Flow, uri_parameter
 from presproxy.sip.message import Message, Request, Response
 from presproxy.sip.uri import SipURI, parse_uri
 
@@ -285,6 +285,4 @@ def _frame(
 
 
 def _contact(transport: str, sent_by: str) -> str:
-    if transport == "UDP":
-        return f"<sip:{sent_by}>"
-    return f"<sip:{sent_by};transport={transport.lower()}>"
+    return f"<sip:{sent_by}{uri_parameter(transport)}>"

@@ -36,7 +36,12 @@ from presproxy.transport.streams import Crowd, Streams
 from presproxy.transport.tls import Certificate, SecureConnection, Securing
 from presproxy.transport.traffic import Backlog, Closed, Receive, Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, MOST_AT_ONCE, UdpTransport
-from presproxy.transport.where import Where
+from presproxy.transport.websocket import SecureWebConnection, WebConnection
+from presproxy.transport.where import SECURE, Where
+
+#: What has connections, and how an error names it.
+_CONNECTIONS = ("tcp", "tls", "ws", "wss")
+_NAMES = {"tls": "TLS", "ws": "WebSocket", "wss": "WebSocket"}
 
 
 class Connections:
@@ -91,14 +96,14 @@ class Connections:
             kept = limits or StreamLimits()
             return Streams(traffic, kept, reactor, metrics, crowd)
 
-        self._streams = streams("tcp")
-        self._secure = streams("tls")
-        self._caller = Caller(reactor, self._streams)
+        self._streams = {each: streams(each) for each in _CONNECTIONS}
+        self._caller = Caller(reactor, self._streams["tcp"])
         self._udp: list[UdpTransport] = []
         self._tcp_ends: list[OurEnd] = []
         self._udp_ports: list[Any] = []
         self._stream_ports: list[Any] = []
         self._certificates: list[Certificate] = []
+        self._spoken: list[str] = []
 
     # --- Listening
 
@@ -109,8 +114,8 @@ class Connections:
         Raises `CannotListen` and `UnusableCertificate`; then nothing of ``where`` is
         listened on.
         """
-        self._streams.start()
-        self._secure.start()
+        for streams in self._streams.values():
+            streams.start()
         adopt = self._adopting(where)
         bound = []
         for each in bind(where, share=self._share):
@@ -141,7 +146,7 @@ class Connections:
         """
         await self.stop_accepting()
         self._caller.stop()
-        await together([self._streams.stop(), self._secure.stop()])
+        await together(streams.stop() for streams in self._streams.values())
         ports, self._udp_ports = self._udp_ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)
@@ -175,17 +180,17 @@ class Connections:
             raise Unreachable(str(hop), f"{hop.host!r} is no address")
         if hop.transport == "udp":
             return self._udp_towards(hop).flow_to(hop.address)
-        streams = self._secure if hop.transport == "tls" else self._streams
-        flow = streams.find(hop.address)
+        flow = self._streams[hop.transport].find(hop.address)
         if flow is not None:
             return flow
-        if hop.transport == "tls":
-            raise Unreachable(str(hop), "by TLS we open no connections")
+        if hop.transport != "tcp":
+            name = _NAMES[hop.transport]
+            raise Unreachable(str(hop), f"by {name} we open no connections")
         return await self._caller.call(hop, _nearest(self._tcp_ends, hop.host))
 
     def _transports(self) -> Sequence[str]:
         spoken = ["udp"] if self._udp else []
-        return [*spoken, "tcp", *(["tls"] if self._certificates else [])]
+        return [*spoken, "tcp", *self._spoken]
 
     def _udp_towards(self, hop: Hop) -> UdpTransport:
         ends = [transport.end for transport in self._udp]
@@ -201,9 +206,13 @@ class Connections:
             return self._adopt_udp
         if where.transport == "tcp":
             return self._adopt_tcp
+        if where.transport not in self._spoken:
+            self._spoken.append(where.transport)
+        if where.transport not in SECURE:
+            return self._adopt_web
         certificate = Certificate.read(where.certificate, where.key)
         self._certificates.append(certificate)
-        return partial(self._adopt_tls, certificate)
+        return partial(self._adopt_secure, where.transport, certificate)
 
     def _adopt_udp(self, bound: Any, end: OurEnd) -> None:
         transport = UdpTransport(self._datagrams, end, self._metrics, stun=self._stun)
@@ -215,11 +224,18 @@ class Connections:
         self._udp.append(transport)
 
     def _adopt_tcp(self, bound: Any, end: OurEnd) -> None:
-        self._adopt_stream(bound, self._streams.accepting(end))
+        self._adopt_stream(bound, self._streams["tcp"].accepting(end))
         self._tcp_ends.append(end)
 
-    def _adopt_tls(self, certificate: Certificate, bound: Any, end: OurEnd) -> None:
-        accepting = self._secure.accepting(end, SecureConnection)
+    def _adopt_web(self, bound: Any, end: OurEnd) -> None:
+        accepting = self._streams["ws"].accepting(end, WebConnection)
+        self._adopt_stream(bound, accepting)
+
+    def _adopt_secure(
+        self, transport: str, certificate: Certificate, bound: Any, end: OurEnd
+    ) -> None:
+        kind = SecureConnection if transport == "tls" else SecureWebConnection
+        accepting = self._streams[transport].accepting(end, kind)
         self._adopt_stream(bound, Securing(certificate, accepting, self._reactor))
 
     def _adopt_stream(self, bound: Any, factory: IProtocolFactory) -> None:

@@ -20,7 +20,11 @@ from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.names import Names, Pointer, Service, is_domain
 from presproxy.transport.sharing import together
 
-_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+#: Those of WebSocket are HTTP's (RFC 7118 §5.2.4).
+_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
+#: By which we open no connections: those there are were opened by their peers, and are
+#: known by address.
+_OPENED_BY_PEERS = {"tls": "TLS", "ws": "WebSocket", "wss": "WebSocket"}
 #: Of one target.  Chosen: a farm has fewer, and an attacker no use for more.
 _MOST_SERVICES = 8
 _MOST_HOPS = 16
@@ -66,10 +70,10 @@ class Locator:
             return [_hop_to_literal(literal, asked or transports[0], uri, target)]
         if not is_domain(host):
             raise Unreachable(target, f"{host!r} is no host")
-        if asked == "tls":
-            # Those there are were opened by their peers, and are known by address.
-            raise Unreachable(target, "by TLS we open no connections")
-        opened = [each for each in transports if each != "tls"]
+        if asked in _OPENED_BY_PEERS:
+            name = _OPENED_BY_PEERS[asked]
+            raise Unreachable(target, f"by {name} we open no connections")
+        opened = [each for each in transports if each not in _OPENED_BY_PEERS]
         return await self._locate_name(host.lower(), asked, uri, opened)
 
     async def _locate_name(
@@ -171,10 +175,9 @@ def _transport_asked(uri: SipURI, target: str) -> str | None:
     transport = uri.transport
     if uri.scheme == "sips":
         # RFC 3263 §4.1: by TLS, whatever the parameter says.
-        transport = "tls"
-    if transport in ("ws", "wss"):
-        raise Unreachable(target, "WebSocket is not available yet")
-    if transport not in (None, "udp", "tcp", "tls"):
+        # WebSocket by TLS has no name of its own in a URI (RFC 7118 §5.2.1).
+        transport = "wss" if transport in ("ws", "wss") else "tls"
+    if transport is not None and transport not in _PORTS:
         raise Unreachable(target, f"transport {transport!r} is not known")
     return transport
 

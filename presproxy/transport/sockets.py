@@ -45,6 +45,8 @@ _KINDS = {
     "udp": socket.SOCK_DGRAM,
     "tcp": socket.SOCK_STREAM,
     "tls": socket.SOCK_STREAM,
+    "ws": socket.SOCK_STREAM,
+    "wss": socket.SOCK_STREAM,
 }
 #: What binding an IPv6 address gives on a host that has no IPv6.
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)

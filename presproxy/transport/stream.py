@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from presproxy.errors import FlowClosed
 from presproxy.sip.flow import Address, Flow, Seal
-from presproxy.sip.framing import Framer, Limits, StreamBroken
+from presproxy.sip.framing import Framer, Framing, Limits, StreamBroken
 from presproxy.transport.refusal import refusal
 from presproxy.transport.sockets import notice_silence
 from presproxy.transport.traffic import Traffic
@@ -188,6 +188,7 @@ class StreamConnection(TwistedProtocol):
 
     transport: Any  # TCP or TLS; Twisted has no one interface for both
     flow_type: ClassVar[type[StreamFlow]] = StreamFlow
+    framing: ClassVar[Callable[[Limits], Framing]] = Framer
 
     def __init__(
         self,
@@ -200,7 +201,7 @@ class StreamConnection(TwistedProtocol):
         self.flow: StreamFlow
         self._keeper = keeper
         self._name = name
-        self._framer = Framer(keeper.limits.message_size)
+        self._framer = self.framing(keeper.limits.message_size)
         self._waiting: deque[bytes] = deque()
         self._held: list[bytes] | None = None
         self._held_octets = 0

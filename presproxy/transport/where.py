@@ -2,8 +2,8 @@
 Where to listen, as the command line and the configuration write it.
 
 ``udp:5060``, ``tcp:5060:interface=127.0.0.1``, ``udp:0:interface=[::1]``,
-``tls:5061:cert=/etc/presproxy/chain.pem:key=/etc/presproxy/key.pem``.  A colon in a value
-is written ``\\:`` or stands within the brackets of an IPv6 address.
+``tls:5061:cert=/etc/presproxy/chain.pem:key=/etc/presproxy/key.pem``, and for browsers
+``ws:8088`` and ``wss:8443`` with a certificate as for ``tls``.  A colon in a value is written ``\\:`` or stands within the brackets of an IPv6 address.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import attrs
 
 from presproxy.errors import PresproxyError
 
-#: The transports there are, and those which are known but not there yet.
-AVAILABLE = ("udp", "tcp", "tls")
-_LATER = ("ws", "wss")
+#: The transports there are, and those of them that want a certificate.
+AVAILABLE = ("udp", "tcp", "tls", "ws", "wss")
+SECURE = ("tls", "wss")
 
 #: A part of a specification: escaped characters, IPv6 addresses in brackets, the rest.
 _PART = re.compile(r"(?:\\.|\[[^\]]*\]|[^:\\\[]|[\\\[])*", re.DOTALL)
@@ -91,7 +91,7 @@ def parse_where(text: str) -> Where:
     """
     transport, *rest = _split(text.strip())
     port = rest[0] if rest else ""
-    options = _Options(transport.lower() == "tls")
+    options = _Options(transport.lower() in SECURE)
     options.read(rest[1:])
     mistakes = [*_mistakes_of_transport(transport), *_mistakes_of_port(port)]
     bare = _BARE_IPV6.search(text)
@@ -166,8 +166,6 @@ def _mistakes_of_transport(transport: str) -> Sequence[str]:
     name = transport.lower()
     if name in AVAILABLE:
         return ()
-    if name in _LATER:
-        return (f"{name} is not available yet, only {', '.join(AVAILABLE)}",)
     return (f"{transport!r} is no transport, as {', '.join(AVAILABLE)} are",)
 
 

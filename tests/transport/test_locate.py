@@ -169,7 +169,8 @@ def test_only_transports_that_are_there_are_taken(locator):
     [
         ("sips:example.test", "there is no socket for tls"),
         ("sip:192.0.2.1;transport=tls", "there is no socket for tls"),
-        ("sip:x.invalid;transport=ws", "WebSocket is not available yet"),
+        ("sip:x.invalid;transport=ws", "there is no socket for ws"),
+        ("sips:192.0.2.1;transport=ws", "there is no socket for wss"),
         ("sip:192.0.2.1;transport=sctp", "'sctp' is not known"),
         ("tel:+49301234", "it names no host"),
         ("no URI", "cannot be read"),
