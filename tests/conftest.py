@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "needs(tool, ...): a program, a shared library as libx.so.0 or baresip/"
-        'modules/x.so, or a module as "import x".  Where one is not installed the test is skipped with its name; '
+        'modules/x.so, a module as "import x", or a file by its whole path.  Where one is not installed the test is skipped with its name; '
         "with PRESPROXY_REQUIRE_ALL=1 it fails.",
     )
 
@@ -42,6 +42,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def is_installed(tool: str) -> bool:
     if tool.startswith("import "):
         return find_spec(tool.removeprefix("import ")) is not None
+    if tool.startswith("/"):
+        return Path(tool).exists()
     if ".so" not in tool:
         # Debian keeps servers out of the way of users.
         path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
