@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +42,7 @@ KEYS = (
     "acl",
     "storage",
     "notifier",
+    "pbx",
     "package",
     "aggregator",
     "http",
@@ -110,6 +111,7 @@ class _Reader:
             acl=self._uses("acl", "--acl", line.acl, default.acl),
             storage=storage or default.storage,
             notifier=self._notifiers(default),
+            pbx=tuple(self._each(self._given("pbx", "", ()) or (), _network)),
             package=self._uses("package", "", (), default.package),
             aggregator=aggregator or default.aggregator,
             http=http,
@@ -298,6 +300,10 @@ def _advertised(value: Any, _: str) -> str:
     if uri is None:
         raise ValueError(f"{text!r} is neither a host nor host:port")
     return text
+
+
+def _network(value: Any, _: str) -> IPv4Network | IPv6Network:
+    return ip_network(read_value(value, str))
 
 
 def _domain(value: Any, _: str) -> str:

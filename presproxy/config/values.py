@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import attrs
@@ -188,11 +189,12 @@ class LyncOptions:
 
 
 #: The event packages served where nobody says otherwise: RFC 3856's and what is told of
-#: its watchers, lamps, and those of Lync's users.
+#: its watchers, those of lamps, and those of Lync's users.
 PACKAGES = (
     "presence",
     "presence.winfo",
     "dialog",
+    "message-summary",
     "vnd-microsoft-roaming-self",
     "vnd-microsoft-roaming-contacts",
     "vnd-microsoft-roaming-acl",
@@ -209,7 +211,8 @@ class Configuration:
 
     ``domains`` are in lower case, an IPv6 address among them in brackets.  ``advertise``
     is the host, or host and port, by which peers reach us when it is not the one that we
-    see ourselves.
+    see ourselves.  ``pbx`` are the networks of PBXs, which are believed what they say of
+    our users.
     """
 
     listen: tuple[Where, ...] = LISTENERS
@@ -223,6 +226,7 @@ class Configuration:
         default=Use("sqlite", {"path": "presproxy.db"}, where=_DEFAULT)
     )
     notifier: tuple[Use, ...] = (SIP,)
+    pbx: tuple[IPv4Network | IPv6Network, ...] = ()
     package: tuple[Use, ...] = tuple(Use(name, where=_DEFAULT) for name in PACKAGES)
     aggregator: Use = attrs.field(default=Use("standard", where=_DEFAULT))
     http: Where = HTTP

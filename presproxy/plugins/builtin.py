@@ -123,6 +123,12 @@ dialog_package = PluginMaker(
     target="presproxy.packages.dialog:DialogPackage",
     summary="Lamps (RFC 4235): who is on the phone, as PBXs publish it.",
 )
+messages_package = PluginMaker(
+    kind="package",
+    name="message-summary",
+    target="presproxy.packages.messages:MessagesPackage",
+    summary="Mailboxes (RFC 3842): whether messages wait, as PBXs say.",
+)
 
 standard_aggregator = PluginMaker(
     kind="aggregator",

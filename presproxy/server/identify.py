@@ -18,6 +18,7 @@ from presproxy.model.identity import Identity
 from presproxy.server.answer import Refusal
 from presproxy.server.domains import Domains
 from presproxy.server.exchange import Exchange
+from presproxy.server.pbx import PBX, Pbxs
 from presproxy.sip.authfields import ProxyChallenge
 from presproxy.sip.uri import address_of_record, domain_of
 
@@ -28,11 +29,12 @@ class Identifier:
     Asks the authenticators who the sender is.
 
     With none configured everybody is who he says he is; the configuration sees to it that
-    this is so on the loopback only.
+    this is so on the loopback only.  PBXs are believed for what they publish.
     """
 
     authenticators: Sequence[Guard[IAuthenticator]]
     domains: Domains
+    pbxs: Pbxs = attrs.field(factory=Pbxs)
 
     async def identify(self, exchange: Exchange) -> Identity:
         """
@@ -44,6 +46,8 @@ class Identifier:
         claimed = self.domains.home(exchange.request.from_.aor)
         if not self.authenticators:
             return Identity(claimed, "open")
+        if exchange.request.method == "PUBLISH" and self.pbxs.sent(exchange):
+            return Identity(claimed, PBX)
         try:
             identity = await self._ask(exchange)
         except CredentialsRejected as rejected:

@@ -18,6 +18,7 @@ from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.journal import Journal
+from presproxy.server.pbx import Pbxs
 from presproxy.sip.uri import AddressOfRecord
 
 
@@ -34,6 +35,8 @@ class PublishStep:
     journal: Journal
     largest_body: int
     now: Callable[[], float]
+    #: They publish for all users.
+    pbxs: Pbxs = attrs.field(factory=Pbxs)
 
     async def serve(self, exchange: Exchange) -> Answer:
         """
@@ -43,7 +46,7 @@ class PublishStep:
         """
         presentity = self.domains.ours(exchange.resource())
         package = self.packages.publishable(exchange)
-        if exchange.sender.aor != presentity:
+        if exchange.sender.aor != presentity and not self.pbxs.sent(exchange):
             raise AccessDenied(f"{exchange.sender.aor} publishes for {presentity}")
         now = self.now()
         old = self._named(exchange, package, presentity, now)

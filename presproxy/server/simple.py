@@ -1,4 +1,4 @@
-"""What is answered at once: OPTIONS (RFC 3261 §11) and NOTIFY outside our dialogs."""
+"""What is answered at once: OPTIONS (RFC 3261 §11)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import ClassVar
 
 import attrs
 
-from presproxy.server.answer import Answer, Refusal
+from presproxy.server.answer import Answer
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
-
-#: Phones keep a translator of addresses awake by a NOTIFY of this event.
-_KEEP_ALIVE = "keep-alive"
 
 
 @attrs.frozen(eq=False)
@@ -49,17 +46,3 @@ class OptionsStep:
                 ("Supported", ", ".join(self.extensions)),
             ),
         )
-
-
-@attrs.frozen(eq=False)
-class NotifyStep:
-    """Answers a NOTIFY: nobody here has subscribed to anything."""
-
-    identifies: ClassVar[bool] = False
-
-    async def serve(self, exchange: Exchange) -> Answer:
-        """Answer 200 to a keep-alive, and 481 to all else."""
-        event = exchange.request.event
-        if event is not None and event.package == _KEEP_ALIVE:
-            return Answer(200)
-        raise Refusal(481)

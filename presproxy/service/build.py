@@ -47,16 +47,19 @@ from presproxy.server.lync.lists import ListDialogs
 from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
+from presproxy.server.notify import NotifyStep
+from presproxy.server.pbx import Pbxs
 from presproxy.server.proxy import RELAYED, Proxy
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
-from presproxy.server.simple import NotifyStep, OptionsStep
+from presproxy.server.simple import OptionsStep
 from presproxy.server.subscribe import SubscribeStep
 from presproxy.server.targets import Targets
 from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
+from presproxy.service.lamps import build_mailboxes
 from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
 from presproxy.service.server import PresenceServer, route_keepers
@@ -189,9 +192,13 @@ def build(
         lambda endpoint, _: connected.end_of(endpoint.flow, endpoint.user)
     )
     lync.measure(metrics)
+    pbxs = Pbxs(configuration.pbx)
+    mailboxes = build_mailboxes(
+        served, resources, compositor, journal, domains, configuration, now
+    )
     steps: dict[str, Step] = {
         "PUBLISH": PublishStep(
-            packages, domains, resources, compositor, journal, limits.body, now
+            packages, domains, resources, compositor, journal, limits.body, now, pbxs
         ),
         "SUBSCRIBE": SubscribeStep(
             packages,
@@ -226,7 +233,7 @@ def build(
                 now,
             ),
         ),
-        "NOTIFY": NotifyStep(),
+        "NOTIFY": NotifyStep(pbxs, mailboxes),
         "REGISTER": RegisterStep(
             packages,
             domains,
@@ -242,7 +249,7 @@ def build(
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
     layer = TransactionLayer(metrics=metrics)
-    identifier = Identifier(guards.each("auth", plan.auth), domains)
+    identifier = Identifier(guards.each("auth", plan.auth), domains, pbxs)
     proxy = Proxy(
         layer,
         identifier,

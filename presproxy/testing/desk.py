@@ -52,6 +52,8 @@ class Desk:
     packages: Sequence[Any] = attrs.field(
         factory=lambda: (PresencePackage(), WinfoPackage())
     )
+    #: The networks that PBXs are in.
+    pbx: Sequence[Any] = ()
     flow: RecordingFlow = attrs.field(factory=RecordingFlow)
     clock: Clock = attrs.field(factory=Clock, init=False)
     server: PresenceServer = attrs.field(init=False)
@@ -60,7 +62,9 @@ class Desk:
     branches: set[str] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
-        configuration = Configuration(domains=self.domains, limits=self.limits)
+        configuration = Configuration(
+            domains=self.domains, limits=self.limits, pbx=tuple(self.pbx)
+        )
         plan = Plan(
             configuration=configuration,
             auth=[Named(f"auth{n}", each) for n, each in enumerate(self.auth)],

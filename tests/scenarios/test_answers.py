@@ -13,7 +13,8 @@ METHODS = {
     *RELAYED,
 }
 PACKAGES = {
-    *("presence", "presence.winfo", "presence.wpending", "dialog"),
+    *("presence", "presence.winfo", "presence.wpending"),
+    *("dialog", "message-summary"),
     *("vnd-microsoft-provisioning", "vnd-microsoft-provisioning-v2"),
     *("vnd-microsoft-roaming-acl", "vnd-microsoft-roaming-contacts"),
     "vnd-microsoft-roaming-self",
