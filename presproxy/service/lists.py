@@ -16,8 +16,8 @@ from presproxy.server.containers import Containers
 from presproxy.server.decide import Decider
 from presproxy.server.domains import Domains
 from presproxy.server.journal import Journal
-from presproxy.server.lync.contacts import ContactCalls
 from presproxy.server.lync.conflicts import Conflicts
+from presproxy.server.lync.contacts import ContactCalls
 from presproxy.server.lync.containers import ContainerChanging
 from presproxy.server.lync.service import Handler
 from presproxy.server.lync.subscribers import SubscriberAnswers, SubscriberBook
