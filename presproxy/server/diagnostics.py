@@ -8,11 +8,16 @@ the number of its range.
 from __future__ import annotations
 
 from presproxy.server.answer import Answer
+from presproxy.sip.diagnostics import (
+    FIELD,
+    SIP_STACK,
+    diagnosis,
+    host_of,
+    reads_diagnoses,
+)
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.status import reason as phrase_of
-
-FIELD = "ms-diagnostics"
 
 UNKNOWN_USER = 1003
 GRUU_MISSING = 2057
@@ -20,8 +25,8 @@ STALE_VERSION = 2141
 NO_EPID = 4010
 WRONG_EVENT = 4055
 
-#: The first of each range: of the SIP stack, of presence, of other services for users.
-_SIP, _PRESENCE, _USER_SERVICES = 1000, 2000, 4000
+#: The first of each range: of presence, of other services for users.
+_PRESENCE, _USER_SERVICES = 2000, 4000
 
 _RANGES = {
     "REGISTER": _USER_SERVICES,
@@ -46,15 +51,11 @@ def is_lync(request: Request) -> bool:
     return not LYNC_OPTIONS.isdisjoint(request.supported)
 
 
-def diagnosis(number: int, reason: str, source: str) -> tuple[str, str]:
-    """Write the field; what would end a quoted string is left out of the words."""
-    words = " ".join(reason.replace("\\", "/").replace('"', "'").split())
-    return (FIELD, f'{number};reason="{words}";source="{source}"')
-
-
 def with_diagnosis(request: Request, answer: Answer, flow: Flow) -> Answer:
     """Give a refusal with its reason, if a Lync client is to read it; all else as it is."""
-    if answer.status < 400 or answer.status in _CHALLENGES or not _reads(request):
+    if answer.status < 400 or answer.status in _CHALLENGES:
+        return answer
+    if not reads_diagnoses(request):
         return answer
     if any(name.lower() == FIELD for name, _ in answer.fields):
         return answer
@@ -67,17 +68,6 @@ def with_diagnosis(request: Request, answer: Answer, flow: Flow) -> Answer:
     return answer
 
 
-def host_of(flow: Flow) -> str:
-    """Give our end of a flow, as Via names it, without its port."""
-    host, colon, port = flow.sent_by.rpartition(":")
-    return host if colon and port.isdecimal() else flow.sent_by
-
-
-def _reads(request: Request) -> bool:
-    """Whether a client of Lync's make asks: all of them name an epid."""
-    return "epid=" in (request.get("from") or "").lower()
-
-
 def _number(request: Request, answer: Answer) -> int:
     known = _NUMBERS.get(answer.status)
-    return known or _RANGES.get(request.method, _SIP)
+    return known or _RANGES.get(request.method, SIP_STACK)

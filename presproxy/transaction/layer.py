@@ -15,6 +15,12 @@ from zlib import crc32
 
 from presproxy.errors import FlowClosed, MalformedField
 from presproxy.metrics import Metrics
+from presproxy.sip.diagnostics import (
+    SIP_STACK,
+    diagnosis,
+    host_of,
+    reads_diagnoses,
+)
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import (
     MalformedMessage,
@@ -319,6 +325,9 @@ class TransactionLayer:
         back: Flow,
         fields: tuple[tuple[str, str], ...] = (),
     ) -> None:
+        if reads_diagnoses(request):
+            why = phrase or reason(status)
+            fields = (*fields, diagnosis(SIP_STACK, why, host_of(back)))
         # The same request gets the same tag each time (RFC 3261 §8.2.7).
         response = build_response(
             request, status, fields, to_tag=f"{crc32(data):08x}", reason=phrase

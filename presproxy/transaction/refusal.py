@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from zlib import crc32
 
+from presproxy.sip.diagnostics import SIP_STACK, diagnosis, host_of
 from presproxy.sip.flow import Flow
 from presproxy.sip.head import LARGEST_HEAD
+from presproxy.sip.status import reason
 from presproxy.sip.tokens import MAGIC_COOKIE
 from presproxy.transaction.matching import DEFAULT_PORT
 
@@ -36,12 +38,12 @@ def _others(name: str) -> str:
 _usual = re.compile(
     rf"""
     (?!ACK\ )(?P<method>[A-Z]+)\ [^\s]+\ SIP/2\.0\r\n
-    Via:\ (?P<via>SIP/2\.0/[A-Z]+\ (?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>[0-9]+))?
+    Via:\ (?P<via>SIP/2\.0/[A-Za-z]+\ (?P<host>[a-z0-9][a-z0-9.-]*)(?::(?P<port>[0-9]+))?
         {_PARAMETERS}(?P<before>;rport)?{_PARAMETERS}
         ;branch=(?P<branch>{MAGIC_COOKIE}{_TOKEN})
         {_PARAMETERS}(?P<behind>;rport)?{_PARAMETERS})\r\n
     {_others("From:")}
-    From:\ (?P<from>{_NAME}(?:;tag={_TOKEN})?)\r\n
+    From:\ (?P<from>{_NAME}(?:;tag={_TOKEN})?(?P<epid>;epid={_TOKEN})?)\r\n
     {_others("To:")}
     To:\ (?P<to>{_NAME})(?P<tag>;tag={_TOKEN})?\r\n
     {_others("(?:Call-ID|CSeq):")}
@@ -89,7 +91,7 @@ class Usual:
         return (
             b"SIP/2.0 503 Service Unavailable\r\n"
             b"Via: %b\r\nFrom: %b\r\nTo: %b%b\r\nCall-ID: %b\r\nCSeq: %b %b\r\n"
-            b"Retry-After: %d\r\nContent-Length: 0\r\n\r\n"
+            b"Retry-After: %d\r\n%bContent-Length: 0\r\n\r\n"
         ) % (
             self._stamped(via, *flow.peer),
             from_,
@@ -100,6 +102,7 @@ class Usual:
             early or number,
             method,
             retry_after(checksum),
+            b"" if self._found["epid"] is None else _diagnosis(flow),
         )
 
     def way_back(self, flow: Flow, *, to_source: bool) -> Flow:
@@ -116,6 +119,12 @@ class Usual:
         elif self._host == host:
             return via
         return b"%b;received=%b" % (via, host.partition("%")[0].encode())
+
+
+def _diagnosis(flow: Flow) -> bytes:
+    """Write why, in a line for a Lync client."""
+    field, value = diagnosis(SIP_STACK, reason(503), host_of(flow))
+    return f"{field}: {value}\r\n".encode()
 
 
 def read_usual(data: bytes) -> Usual | None:

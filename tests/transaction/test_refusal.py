@@ -47,6 +47,9 @@ USUAL = [
     SUBSCRIBE.replace(b"Call-ID", b"Contact: <sip:a@h>\r\nCall-ID"),
     SUBSCRIBE.replace(b"Length: 0\r\n\r\n", b"Length: 12\r\n\r\nVia: a\r\n\r\n\r\n"),
     SUBSCRIBE.replace(b"7 SUBSCRIBE", b"007 SUBSCRIBE"),
+    SUBSCRIBE.replace(b";tag=theirs", b";tag=theirs;epid=b34afb6ebb23"),
+    SUBSCRIBE.replace(b";tag=theirs", b";epid=b34afb6ebb23"),
+    with_via(b"SIP/2.0/tcp 192.0.2.1:5060;branch=z9hG4bKs1"),
 ]
 
 #: As rare as they are, each of them read in full.
@@ -140,6 +143,29 @@ def test_whatever_is_changed_it_is_known_by_the_same_key(data, at, inserted, dro
     if usual is not None:
         assert usual.key == key_of(message)
         assert refused == answers(changed, RecordingFlow, False)
+
+
+@pytest.mark.parametrize("at_a_glance", [True, False])
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data: data, "Service Unavailable"),
+        (lambda data: data.replace(b";branch=z9hG4bKs1", b""), "Service Unavailable"),
+        (
+            lambda data: data.replace(b"7 SUB", b"7 PUB"),
+            "Bad Request: the method in CSeq is not the request's",
+        ),
+    ],
+    ids=["written as usual", "without a branch", "malformed"],
+)
+def test_a_lync_client_is_told_why(change, why, at_a_glance):
+    data = change(SUBSCRIBE.replace(b";tag=theirs", b";tag=theirs;epid=b34afb"))
+    refused = parse_message(answers(data, RecordingFlow, at_a_glance)[0][1])
+    nobody = answers(change(SUBSCRIBE), RecordingFlow, at_a_glance)[0][1]
+
+    told = refused.get("ms-diagnostics")
+    assert told == f'1000;reason="{why}";source="192.0.2.100"'
+    assert parse_message(nobody).get("ms-diagnostics") is None
 
 
 def test_those_who_are_refused_are_spread():

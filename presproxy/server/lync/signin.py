@@ -17,14 +17,9 @@ import attrs
 from presproxy.events.endpoints import Ending, Endpoint, Endpoints, gruu
 from presproxy.events.locations import Binding
 from presproxy.server.answer import Fields, Refusal
-from presproxy.server.diagnostics import (
-    GRUU_MISSING,
-    NO_EPID,
-    WRONG_EVENT,
-    diagnosis,
-    host_of,
-)
+from presproxy.server.diagnostics import GRUU_MISSING, NO_EPID, WRONG_EVENT
 from presproxy.server.exchange import Exchange
+from presproxy.sip.diagnostics import diagnosis, host_of
 from presproxy.sip.fields import WILDCARD, Contact
 from presproxy.sip.uri import AddressOfRecord
 
