@@ -23,9 +23,11 @@ from presproxy.model.publication import Publication
 from presproxy.model.subscription import Subscription
 from presproxy.sip.uri import AddressOfRecord
 
-#: Bodies of one state that are kept to be shared.  Chosen: all that clients ask for are some
-#: dozens, and who thinks of more only costs himself and others the rendering.
+#: Bodies of one state that are kept to be shared: so many, and some for each who watches.
+#: Chosen: all that clients ask for are some dozens, and who thinks of more only costs
+#: himself and others the rendering.  Where one watches many, he could fill the memory.
 _MOST_BODIES = 500
+_BODIES, _BODIES_OF_ONE = 16, 2
 
 #: Not composed yet; None may be a package's state.
 _UNKNOWN: Any = object()
@@ -124,7 +126,8 @@ class Resource:
         elif self.tells_changes and isinstance(former, DeltaBody):
             body = self._with_change(body, former, state, made_of, key)
         if self.subscriptions:
-            if len(self._bodies) >= _MOST_BODIES:
+            room = _BODIES + _BODIES_OF_ONE * len(self.subscriptions)
+            if len(self._bodies) >= min(room, _MOST_BODIES):
                 self._bodies.clear()
             self._bodies[key] = (state, body)
         return body

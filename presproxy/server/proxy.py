@@ -9,6 +9,7 @@ the ACK to a 2xx.
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Collection, Sequence
 
 import attrs
@@ -36,7 +37,7 @@ from presproxy.server.targets import Targets
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.tokens import Tokens
-from presproxy.sip.uri import SipURI, parse_uri
+from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
 from presproxy.transaction.matching import cancelled_key_of
 from presproxy.transaction.server import ServerTransaction
 from presproxy.transaction.timers import DelayQueue
@@ -70,8 +71,10 @@ _LOOK = 8.0
 #: when timer E has come to T2 (RFC 4320 §4.1).
 _TRYING = 3.5
 
-#: Requests on their way at once.  Chosen: one takes some 10 KB.
+#: Requests on their way at once, and those of one sender.  Chosen: one takes some 10 KB, and
+#: a phone may ring for minutes.
 _MOST = 10_000
+_MOST_OF_ONE = 500
 
 
 _Call = tuple[str, str | None, int]
@@ -94,10 +97,12 @@ class Proxy:
     ticks: Callable[[], float]
     metrics: Metrics
     most: int = _MOST
+    most_of_one: int = _MOST_OF_ONE
     _route_tokens: RouteTokens = attrs.field(init=False)
     _board: Switchboard = attrs.field(init=False)
     _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
     _calls: dict[_Call, Relayed] = attrs.field(factory=dict, init=False)
+    _by_sender: Counts[AddressOfRecord] = attrs.field(factory=Counts, init=False)
     _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
     _counters: dict[str, Counter] = attrs.field(init=False)
@@ -164,6 +169,14 @@ class Proxy:
         finally:
             self._ended(relayed)
 
+    def _count_of_one(self, relayed: Relayed) -> None:
+        """Count one whose sender is known now; refuses what is one too many of his."""
+        sender = relayed.request.from_.aor
+        if self._by_sender[sender] >= self.most_of_one:
+            raise for_now("Too many requests of yours are being passed on")
+        self._by_sender[sender] += 1
+        relayed.sender = sender
+
     def _begun(self, relayed: Relayed) -> None:
         self._under_way[relayed.transaction.key] = relayed
         if relayed.request.method == "INVITE":
@@ -176,6 +189,11 @@ class Proxy:
             del self._under_way[key]
         if self._calls.get(call) is relayed:
             del self._calls[call]
+        sender = relayed.sender
+        if sender is not None:
+            self._by_sender[sender] -= 1
+            if not self._by_sender[sender]:
+                del self._by_sender[sender]
 
     async def _pass_on(self, exchange: Exchange, relayed: Relayed) -> None:
         request = exchange.request
@@ -185,6 +203,7 @@ class Proxy:
         targets = await self._find(exchange, passage)
         if relayed.is_cancelled:
             raise Refusal(487)
+        self._count_of_one(relayed)
         self._count(request.method)
         now = self.ticks()
         relayed.begin(passage, targets, now)

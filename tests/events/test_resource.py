@@ -145,12 +145,14 @@ def test_the_neutral_view_says_nothing_of_changes():
     assert (body, body.base) == (DeltaBody("text/words", b"nobody"), None)
 
 
-def test_there_are_only_so_many_bodies_to_be_shared(agency):
-    agency.subscribe("bob")
+@pytest.mark.parametrize(("watchers", "most"), [(1, 18), (300, 500)])
+def test_there_are_only_so_many_bodies_to_be_shared(agency, watchers, most):
+    for number in range(watchers):
+        agency.subscribe(f"w{number}")
     agency.publish("one")
     resource = agency.resources.take(ALICE, WORDS)
 
     for number in range(1200):
         resource.body(FULL, f"text/words;{number}")
 
-    assert len(resource._bodies) <= 500
+    assert len(resource._bodies) <= most

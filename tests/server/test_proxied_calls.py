@@ -394,6 +394,23 @@ def test_too_many_at_once_are_refused_for_now(desk, alice, phones):
     assert len(bob.read()) == 1
 
 
+def test_too_many_of_one_keep_no_other_from_calling(desk, alice, phones):
+    bob, carol = phones("bob", "stream", ""), phones("carol", "stream")
+    desk.server.core.proxy.most_of_one = 2
+    for _ in range(3):
+        alice.send("INVITE", BOB)
+    carol.send("INVITE", BOB)
+    invites = bob.read()
+    for invite in invites:
+        bob.respond(invite, "486 Busy")
+
+    alice.send("INVITE", BOB)
+
+    assert statuses(alice) == [100, 100, 503, 486, 486, 100]
+    assert statuses(carol) == [100, 486]
+    assert len(desk.server.core.proxy._by_sender) == 1
+
+
 def test_who_stops_ends_what_rings(desk, alice, phones):
     bob = phones("bob", "stream", "")
     alice.send("INVITE", BOB)

@@ -21,8 +21,10 @@ CATEGORY_LIST = "http://schemas.microsoft.com/2006/09/sip/categorylist"
 _ACTIONS = {"subscribe": True, "unsubscribe": False}
 #: In one document; clients send one or two.
 _MOST_ACTIONS = 20
-#: In one action; there are some fifteen categories.
-_MOST_CATEGORIES = 100
+#: In one action; there are some fifteen categories, with names of twenty letters at most.
+#: Each is said of each contact, if only that there is nothing of it.
+_MOST_CATEGORIES = 50
+_LONGEST_NAME = 64
 
 
 class TooMany(MalformedDocument):
@@ -98,10 +100,13 @@ def _read_resource(node: Node) -> BatchResource:
 
 
 def _read_categories(node: Node) -> tuple[str, ...]:
-    names = [
-        each.needed("name") for each in node.each("category", most=_MOST_CATEGORIES)
-    ]
-    return tuple(dict.fromkeys(names))
+    names: dict[str, None] = {}
+    for each in node.each("category", most=_MOST_CATEGORIES):
+        name = each.needed("name")
+        if len(name) > _LONGEST_NAME:
+            raise each.wrong(f"name has over {_LONGEST_NAME} letters")
+        names[name] = None
+    return tuple(names)
 
 
 def read_adhoc_list(data: bytes, most: int, limits: Limits = LIMITS) -> Batch:

@@ -25,7 +25,7 @@ from presproxy.notify.lists import LIST, ListDialog, ListNotifier
 from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
 from presproxy.notify.writing import state_of
 from presproxy.server.accept import CATEGORIES, accepted_type
-from presproxy.server.answer import Answer, Fields, Refusal
+from presproxy.server.answer import Answer, Fields, Refusal, for_now
 from presproxy.server.bodies import bounded_body
 from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
@@ -98,6 +98,9 @@ class Batches:
         if exchange.sender.aor != usage.subscription.watcher.aor:
             raise AccessDenied(f"not the list of {exchange.sender.aor}")
         asked = self._read(exchange) if request.body else None
+        if len(dialog.news) > 2 * self.most:
+            # All who are in it, and as many who are nobody's: he does not listen.
+            raise for_now("There is more to be told than you take")
         usage.route.dialog.accept(request)
         expires = self.packages.grant(_PACKAGE, request.expires)
         usage.route.follow(request, exchange.flow)

@@ -100,7 +100,7 @@ def test_some_are_taken_out():
                 + '<category name="n"/>' * 101
                 + "</categoryList>"
             ),
-            "action 1, categoryList: over 100 elements category",
+            "action 1, categoryList: over 50 elements category",
         ),
     ],
 )
@@ -126,6 +126,20 @@ def test_too_many_resources_are_an_error_of_their_own():
 def test_ten_thousand_resources_are_too_many_and_nothing_else():
     with pytest.raises(TooMany, match="over 100 resources"):
         read(action(f"<adhocList>{resources(10_000)}</adhocList>"))
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["x" * 65], "category 1: name has over 64 letters"),
+        ([f"x{n}" for n in range(51)], "categoryList: over 50 elements category"),
+    ],
+    ids=["long", "many"],
+)
+def test_names_of_categories_are_few_and_short(why, names, reason):
+    asked = BatchAction(True, "1", [BatchResource(ALICE)], names)
+
+    assert why(read_batch, write_batch(Batch(ALICE, [asked])), 1).endswith(reason)
 
 
 # --- Lists of 2005

@@ -211,6 +211,21 @@ def test_bad_batches_are_refused_and_nothing_is_begun(client, desk, body, status
     assert (desk.flow.holds, desk.defects) == (0, 0)
 
 
+def test_who_answers_nothing_is_told_of_so_many_and_no_more(desk, client):
+    client.fields = ANSWERING
+    client.ask(BOB)
+    publish(desk, "bob", "news")
+    desk.clock.advance(0)
+
+    statuses = [
+        client.ask(*[f"sip:x{n}@elsewhere.test" for n in range(4)]).status
+        for _ in range(5)
+    ]
+
+    assert statuses == [200, 200, 200, 503, 503]
+    assert client.answer.get("retry-after") == "30"
+
+
 def test_a_batch_needs_a_connection(desk):
     desk.flow = RecordingFlow()
 
