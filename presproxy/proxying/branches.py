@@ -8,6 +8,7 @@ all of them is decided in `presproxy.proxying.context`.
 from __future__ import annotations
 
 import enum
+from typing import Protocol
 
 import attrs
 
@@ -38,6 +39,8 @@ class Happening(enum.Enum):
     UNWANTED = enum.auto()
     #: Timer C, or nobody answered to a CANCEL.
     OVERDUE = enum.auto()
+    #: It is tried elsewhere instead (RFC 3263 §4.3).
+    REPLACED = enum.auto()
 
 
 class Do(enum.Enum):
@@ -57,10 +60,12 @@ _TABLE: dict[tuple[State, Happening], tuple[State, Do]] = {
     (State.CALLING, Happening.FINAL): (State.DONE, Do.TAKE),
     (State.CALLING, Happening.UNWANTED): (State.DOOMED, Do.NOTHING),
     (State.CALLING, Happening.OVERDUE): (State.DONE, Do.GIVE_UP),
+    (State.CALLING, Happening.REPLACED): (State.DONE, Do.TAKE),
     (State.PROCEEDING, Happening.PROVISIONAL): (State.PROCEEDING, Do.TAKE),
     (State.PROCEEDING, Happening.FINAL): (State.DONE, Do.TAKE),
     (State.PROCEEDING, Happening.UNWANTED): (State.CANCELLED, Do.CANCEL),
     (State.PROCEEDING, Happening.OVERDUE): (State.CANCELLED, Do.CANCEL),
+    (State.PROCEEDING, Happening.REPLACED): (State.DONE, Do.TAKE),
     (State.DOOMED, Happening.PROVISIONAL): (State.CANCELLED, Do.CANCEL),
     (State.DOOMED, Happening.FINAL): (State.DONE, Do.TAKE),
     (State.DOOMED, Happening.OVERDUE): (State.DONE, Do.GIVE_UP),
@@ -71,13 +76,30 @@ _TABLE: dict[tuple[State, Happening], tuple[State, Do]] = {
 }
 
 
+class Detour(Protocol):
+    """What knows other ways to where a target lies (RFC 3263 §4.3)."""
+
+    @property
+    def has_other(self) -> bool:
+        """Whether there seems to be another now."""
+
+    def heard(self, status: int) -> None:
+        """Hear of a response by the last way."""
+
+    async def after_silence(self, why: str) -> Target | None:
+        """Give the next way after one that nobody answers by."""
+
+    async def after_refusal(self, retry_after: float | None) -> Target | None:
+        """Give the next way after 503, which may say for how many seconds."""
+
+
 @attrs.frozen
 class Target:
     """
     Where a request may go: the Request-URI and Route of the copy, and the flow it takes.
 
     ``flow`` is None if none leads there now.  ``name`` is what the flow is called in a
-    Record-Route.
+    Record-Route.  ``detour`` knows further ways to a server; a user agent has one.
     """
 
     uri: str
@@ -85,6 +107,7 @@ class Target:
     name: str = ""
     routes: tuple[str, ...] = ()
     q: float = 1.0
+    detour: Detour | None = None
 
     @property
     def is_open(self) -> bool:

@@ -156,6 +156,18 @@ class Context:
             return []
         return self._refused(_Final(status), now)
 
+    def move_on(self, branch: Branch, target: Target, now: float) -> list[Act]:
+        """
+        Try another way instead of a branch (RFC 3263 §4.3).
+
+        Gives nothing to do if nobody wants that any more.
+        """
+        if branch.happen(Happening.REPLACED) is not Do.TAKE:
+            return []
+        other = Branch(target, branch.breadth, now + TIMER_C)
+        self.branches.append(other)
+        return [Open(other)]
+
     def overdue(self, branch: Branch, now: float) -> list[Act]:
         """The time of a branch is over: timer C, or that of a CANCEL (§16.8)."""
         if not self._is_invite:

@@ -33,8 +33,10 @@ _CREDENTIALS = ("authorization", "proxy-authorization")
 #: Schemes of [MS-SIPAE], which prove who is at the other end of a connection.
 _OF_A_CONNECTION = frozenset({"ntlm", "kerberos", "tls-dsk"})
 
-#: Only who is trusted may say who somebody is, and no user agent is (RFC 3325 §5).
-_ASSERTED = "P-Asserted-Identity"
+#: Only who is trusted may say who somebody is, and no user agent is (RFC 3325 §5).  What
+#: it would be called by is ours to read, and goes no further once we say it.
+ASSERTED = "P-Asserted-Identity"
+_PREFERRED = "P-Preferred-Identity"
 
 
 @attrs.frozen
@@ -43,7 +45,8 @@ class Onward:
     Where a copy of a request goes, and what makes it differ from the request.
 
     ``uri`` is the new Request-URI and ``routes`` the values of Route; ``record_routes``
-    are ours, the one for the next hop first.
+    are ours, the one for the next hop first.  ``path`` is ours in a Path (RFC 3327), if it
+    is to be in there; ``asserted`` are the values of P-Asserted-Identity.
     """
 
     uri: str
@@ -51,6 +54,8 @@ class Onward:
     forwards: int
     breadth: int
     record_routes: Sequence[str] = ()
+    path: str | None = None
+    asserted: Sequence[str] = ()
 
 
 def forwarded(
@@ -70,12 +75,18 @@ def forwarded(
     uri, routes = _addressed(onward)
     header.remove("Content-Length")
     header.remove("Route")
-    header.remove(_ASSERTED)
+    header.remove(ASSERTED)
+    if onward.asserted:
+        header.remove(_PREFERRED)
+    for value in onward.asserted:
+        header.add(ASSERTED, value)
     _drop_credentials(header, is_for_us)
     header.set("Max-Forwards", str(onward.forwards))
     header.set("Max-Breadth", str(onward.breadth))
     for value in reversed(onward.record_routes):
         header.push("Record-Route", value)
+    if onward.path is not None:
+        header.push("Path", onward.path)
     for value in reversed(routes):
         header.push("Route", value)
     header.push("Via", via_of(flow, branch))

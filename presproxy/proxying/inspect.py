@@ -89,12 +89,12 @@ def inspect(request: Request, is_us: IsUs) -> Passage:
     return Passage(uri, left, tuple(filter(None, ours)), forwards, _breadth(request))
 
 
-def loop_signature(secret: bytes, request: Request) -> str:
+def loop_signature(secret: bytes, request: Request, *more: str) -> str:
     """
     Give what ends our branch, and tells this request if it comes again unchanged.
 
-    It covers what decides where a request goes (RFC 5393 §4.2.2), and ``secret`` makes it
-    ours alone.
+    It covers what decides where a request goes (RFC 5393 §4.2.2), with ``more`` that is
+    not in it, and ``secret`` makes it ours alone.
     """
     told = "\0".join(
         (
@@ -106,6 +106,7 @@ def loop_signature(secret: bytes, request: Request) -> str:
             *request.get_all("route"),
             *request.get_all("proxy-require"),
             *request.get_all("proxy-authorization"),
+            *more,
         )
     )
     data = told.encode("utf-8", "surrogateescape")

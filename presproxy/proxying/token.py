@@ -41,6 +41,34 @@ class Ends:
 
 
 @attrs.frozen
+class PathTokens:
+    """
+    What we write into a Path, to know the flow again that a user registered by.
+
+    ``secret`` is known here alone, and at most 32 bytes long.
+    """
+
+    secret: bytes
+
+    def write(self, name: str) -> str:
+        """Write the one of the flow called ``name``."""
+        return _written(self._seal(name.encode()) + name.encode())
+
+    def read(self, text: str) -> str | None:
+        """Give the name of a flow; None if it was not written here."""
+        data = _bytes(text)
+        if data is None:
+            return None
+        name = data[_SEAL:]
+        return name.decode() if compare_digest(data[:_SEAL], self._seal(name)) else None
+
+    def _seal(self, name: bytes) -> bytes:
+        # By a key of its own: neither token can be taken for the other.
+        key = blake2s(b"path", key=self.secret).digest()
+        return blake2s(name, digest_size=_SEAL, key=key).digest()
+
+
+@attrs.frozen
 class RouteTokens:
     """Writes and reads them; ``secret`` is known here alone, and at most 32 bytes long."""
 
@@ -58,11 +86,8 @@ class RouteTokens:
         None if it is not ours, was written for another call, or if the request is from
         neither end, or to the other one under another name.
         """
-        if len(text) > _LONGEST or not text.isascii() or request.to.tag is None:
-            return None
-        try:
-            data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (ValueError, binascii.Error):
+        data = _bytes(text)
+        if data is None or request.to.tag is None:
             return None
         inner = data[_SEAL:]
         if not compare_digest(text, self._sealed(request.call_id, inner)):
@@ -78,7 +103,7 @@ class RouteTokens:
     def _sealed(self, call_id: str, inner: bytes) -> str:
         told = call_id.encode("utf-8", "surrogateescape") + b"\0" + inner
         seal = blake2s(told, digest_size=_SEAL, key=self.secret).digest()
-        return urlsafe_b64encode(seal + inner).decode("ascii").rstrip("=")
+        return _written(seal + inner)
 
     def _caller(self, party: NameAddress) -> bytes:
         return self._end(f"{party.tag or ''} {_name(party)}")
@@ -97,3 +122,17 @@ def _name(party: NameAddress) -> str:
         return party.aor
     except MalformedField:
         return party.uri
+
+
+def _written(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _bytes(text: str) -> bytes | None:
+    """Give what may be a token's bytes."""
+    if len(text) > _LONGEST or not text.isascii():
+        return None
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (ValueError, binascii.Error):
+        return None
