@@ -49,6 +49,12 @@ class Options(usage.Options):
             "Where HTTP is spoken [default: tcp:8080 on the loopback]",
         ],
         [
+            "upstream",
+            None,
+            None,
+            "The server behind, as sip:192.0.2.1:5070 [default: none]",
+        ],
+        [
             "min-expires",
             None,
             None,
@@ -69,6 +75,7 @@ class Options(usage.Options):
             aggregator=self["aggregator"],
             http=self["http"],
             min_expires=self["min-expires"],
+            upstream=self["upstream"],
         )
 
     def opt_listen(self, where: str) -> None:

@@ -36,6 +36,7 @@ def _as_twistd(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--min-expires", metavar="SECONDS", help="The shortest interval granted."
         ),
+        click.option("--upstream", metavar="URI", help="The server behind."),
     )
     for option in reversed(options):
         command = option(command)
@@ -89,6 +90,7 @@ def _settings(configuration: Configuration) -> dict[str, Sequence[str]]:
         "aggregator": _written([configuration.aggregator]),
         "http": _written([configuration.http]),
         "min-expires": _written([configuration.min_expires]),
+        "upstream": _written(filter(None, [configuration.upstream])),
     }
 
 

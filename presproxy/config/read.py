@@ -29,6 +29,8 @@ from presproxy.extend.build import read_options
 from presproxy.extend.hints import did_you_mean, reason
 from presproxy.extend.options import options_of, read_value
 from presproxy.extend.uses import Use, use_of
+from presproxy.server.front.options import FrontOptions
+from presproxy.server.front.routes import Action, Rule, uri_of_server
 from presproxy.sip.uri import SipURI, parse_uri
 from presproxy.transport.ends import sent_by
 from presproxy.transport.tls import Certificate
@@ -50,6 +52,9 @@ KEYS = (
     "advertise",
     "limits",
     "lync",
+    "upstream",
+    "front",
+    "route",
 )
 
 #: Seconds.  No interval of an hour or more is too brief (RFC 6665 §4.2.1.1).
@@ -104,6 +109,7 @@ class _Reader:
         storage = self._one("storage", "--storage", line.storage, use_of)
         given = line.aggregator
         aggregator = self._one("aggregator", "--aggregator", given, use_of)
+        upstream = self._one("upstream", "--upstream", line.upstream, _upstream)
         return Configuration(
             listen=listen,
             domains=self._domains(listen),
@@ -119,6 +125,9 @@ class _Reader:
             advertise=self._one("advertise", "", None, _advertised),
             limits=self._options("limits", Limits),
             lync=self._options("lync", LyncOptions),
+            upstream=upstream,
+            front=self._options("front", FrontOptions),
+            route=self._rules(upstream),
         )
 
     # -- What was given ---------------------------------------------------------------
@@ -236,16 +245,35 @@ class _Reader:
 
     def _options(self, key: str, kind: type[_T]) -> _T:
         """Read a table of options; a mistake lets the defaults stand in."""
-        table = self._table.get(key, {})
         where = f"{self.line.config}: {key}"
+        values, _ = self._read_table(self._table.get(key, {}), kind, where)
+        return kind(**values)
+
+    def _read_table(
+        self, table: Any, kind: type, where: str
+    ) -> tuple[dict[str, Any], bool]:
+        """Give the options of a table that can be read, and whether all can."""
         if not isinstance(table, Mapping):
             self._mistake(where, "is not a table")
-            return kind()
+            return {}, False
         options = {option.name: option for option in options_of(kind)}
         values, mistakes = read_options(options, table)
         for why in mistakes:
             self._mistake(where, why)
-        return kind(**values)
+        return dict(values), not mistakes
+
+    def _rules(self, upstream: str | None) -> tuple[Rule, ...]:
+        """Read what is done with requests; each rule is a table."""
+        rules = []
+        for given in self._given("route", "", ()) or ():
+            values, is_whole = self._read_table(given.value, Rule, given.where)
+            if not is_whole:
+                continue
+            rule = Rule(**values)
+            if rule.action is Action.FORWARD and not (rule.to or upstream):
+                self._mistake(given.where, "forwards to nobody: upstream is not given")
+            rules.append(rule)
+        return tuple(rules)
 
     def _refuse_open_doors(self, listen: Sequence[Where]) -> None:
         """Let nobody in from elsewhere before somebody has said who may come."""
@@ -304,6 +332,14 @@ def _advertised(value: Any, _: str) -> str:
 
 def _network(value: Any, _: str) -> IPv4Network | IPv6Network:
     return ip_network(read_value(value, str))
+
+
+def _upstream(value: Any, _: str) -> str:
+    text: str = read_value(value, str)
+    uri_of_server(None, None, text)
+    if not text:
+        raise ValueError("names no server")
+    return text
 
 
 def _domain(value: Any, _: str) -> str:

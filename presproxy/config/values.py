@@ -11,6 +11,8 @@ import attrs
 
 from presproxy.extend.maker import Kind, option
 from presproxy.extend.uses import Use
+from presproxy.server.front.options import FrontOptions
+from presproxy.server.front.routes import Rule
 from presproxy.transport.where import DEFAULT as LISTENERS
 from presproxy.transport.where import Where
 
@@ -41,6 +43,7 @@ class CommandLine:
     aggregator: str | None = None
     http: str | None = None
     min_expires: str | None = None
+    upstream: str | None = None
 
 
 @attrs.frozen
@@ -212,7 +215,8 @@ class Configuration:
     ``domains`` are in lower case, an IPv6 address among them in brackets.  ``advertise``
     is the host, or host and port, by which peers reach us when it is not the one that we
     see ourselves.  ``pbx`` are the networks of PBXs, which are believed what they say of
-    our users.
+    our users.  ``upstream`` is the URI of the server behind us, and ``route`` what
+    is said of requests before the usual rules.
     """
 
     listen: tuple[Where, ...] = LISTENERS
@@ -234,6 +238,9 @@ class Configuration:
     advertise: str | None = None
     limits: Limits = Limits()
     lync: LyncOptions = LyncOptions()
+    upstream: str | None = None
+    front: FrontOptions = attrs.field(default=FrontOptions())
+    route: tuple[Rule, ...] = ()
 
     def uses(self) -> Iterator[tuple[Kind, Use]]:
         """Give all plugins used, with their kinds."""

@@ -143,7 +143,7 @@ class Core:
         try:
             if self._finished is not None:
                 raise for_now("The server stops")
-            if self.proxy.takes(exchange.request):
+            if self.proxy.takes(exchange.request, exchange.flow):
                 self._passed_on.add(transaction)
                 return await self.proxy.serve(exchange, transaction)
             self.door.admit(exchange)

@@ -1,8 +1,8 @@
 """
-The proxy core (RFC 3261 §16): requests between user agents of ours.
+The proxy core (RFC 3261 §16): requests between user agents of ours, and to a server.
 
-A request goes to the contacts that a user of ours has registered, or along a dialog that
-began here; nothing goes anywhere else.  Departures from §16.10: a CANCEL of what is not
+A request goes to the contacts that a user of ours has registered, along a dialog that
+began here, or to a server behind us; nothing goes anywhere else.  Departures from §16.10: a CANCEL of what is not
 known here is answered 481 and not passed on, as no request is passed on statelessly but
 the ACK to a 2xx.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -19,7 +20,7 @@ from twisted.python.failure import Failure
 
 from presproxy.errors import FlowClosed, MalformedField, PresproxyError
 from presproxy.metrics import Counter, Metrics
-from presproxy.proxying.branches import Target
+from presproxy.proxying.branches import State, Target
 from presproxy.proxying.forward import Onward, forwarded, is_of_realm
 from presproxy.proxying.inspect import (
     NotForwarded,
@@ -31,8 +32,17 @@ from presproxy.proxying.inspect import (
 from presproxy.proxying.token import Ends, RouteTokens
 from presproxy.server.answer import Answer, Refusal, for_now
 from presproxy.server.exchange import Exchange
+from presproxy.server.front.front import Front
+from presproxy.server.front.routes import Action
 from presproxy.server.identify import Identifier
-from presproxy.server.relaying import Leg, Relayed, Switchboard, Wire
+from presproxy.server.relaying import (
+    Leg,
+    Manner,
+    Relayed,
+    Switchboard,
+    Wire,
+    nobodys,
+)
 from presproxy.server.targets import Targets
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
@@ -96,6 +106,7 @@ class Proxy:
     realms: Collection[str]
     ticks: Callable[[], float]
     metrics: Metrics
+    front: Front | None = None
     most: int = _MOST
     most_of_one: int = _MOST_OF_ONE
     _route_tokens: RouteTokens = attrs.field(init=False)
@@ -104,6 +115,7 @@ class Proxy:
     _calls: dict[_Call, Relayed] = attrs.field(factory=dict, init=False)
     _by_sender: Counts[AddressOfRecord] = attrs.field(factory=Counts, init=False)
     _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
+    _unheard: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
     _counters: dict[str, Counter] = attrs.field(init=False)
     _acks_lost: Counter = attrs.field(init=False)
@@ -112,11 +124,12 @@ class Proxy:
         self._route_tokens = RouteTokens(self.secret)
         self._board = Switchboard(
             self.wire,
-            self.targets.ways,
+            self._name,
             self.tokens,
             self._route_tokens,
             is_of_realm(self.realms),
-            lambda leg, now: self._legs.put(leg, _LOOK, now),
+            self._watch,
+            self.ticks,
         )
         self._counters = {
             method: self.metrics.counter(
@@ -135,17 +148,29 @@ class Proxy:
 
     # -- Requests --------------------------------------------------------------------
 
-    def takes(self, request: Request) -> bool:
-        """Whether a request is to be passed on, and not for the server itself."""
+    def takes(self, request: Request, flow: Flow) -> bool:
+        """
+        Whether a request is to be passed on, and not for the server itself.
+
+        Raises `Refusal` for one that a rule refuses.
+        """
         if request.method in _RELAYED:
             return True
-        if not request.has("route") or request.method == "REGISTER":
+        if request.has("route") and self._is_on_its_way(request):
+            return True
+        if self.front is None:
+            return False
+        return self.front.decide(request, flow) is Action.FORWARD
+
+    def _is_on_its_way(self, request: Request) -> bool:
+        """Whether its Route is one that we wrote."""
+        if request.method == "REGISTER":
             return False
         try:
             first = parse_uri(request.routes[0].uri)
         except (IndexError, MalformedField):
             return False
-        return isinstance(first, SipURI) and self._ends(first, request) is not None
+        return isinstance(first, SipURI) and self._is_written_here(first, request)
 
     async def serve(
         self, exchange: Exchange, transaction: ServerTransaction
@@ -160,7 +185,7 @@ class Proxy:
             return self._cancel(exchange)
         if len(self._under_way) >= self.most:
             raise for_now("Too many requests are being passed on")
-        signature = loop_signature(self.secret, request)
+        signature = self._signature(request, exchange.flow)
         relayed = Relayed(self._board, transaction, signature)
         self._begun(relayed)
         try:
@@ -206,7 +231,7 @@ class Proxy:
         self._count_of_one(relayed)
         self._count(request.method)
         now = self.ticks()
-        relayed.begin(passage, targets, now)
+        relayed.begin(passage, targets, now, self._manner(exchange))
         self._trying.put(relayed, _TRYING, now)
 
     async def _find(self, exchange: Exchange, passage: Passage) -> Sequence[Target]:
@@ -218,7 +243,20 @@ class Proxy:
                 # Who signs all that he sends may expect that it is looked at.
                 await self._identify(exchange)
             return [target]
-        await self._identify(exchange)
+        front = self.front
+        if front is None:
+            await self._identify(exchange)
+        else:
+            target = await front.by_path(request, passage, exchange.flow)
+            if target is not None:
+                return [target]
+            is_forwarded = front.decide(request, exchange.flow) is Action.FORWARD
+            if not front.is_near(exchange.flow) and (
+                front.asks_here or not is_forwarded
+            ):
+                await self._identify(exchange)
+            if is_forwarded:
+                return [await front.onward(exchange, passage)]
         if passage.routes:
             raise NotForwarded(403, "Route leads elsewhere")
         if request.to.tag is not None:
@@ -251,6 +289,10 @@ class Proxy:
         ends = self._ends_of(request, passage)
         if ends is None:
             return None
+        if self.front is not None:
+            target = await self.front.within(ends.other, passage)
+            if target is not None:
+                return target
         if not passage.routes:
             target = await self.targets.of_contact(request, passage.uri)
             if target is not None:
@@ -297,12 +339,15 @@ class Proxy:
         target = await self._within(request, passage)
         if target is None or target.flow is None:
             raise NotForwarded(481)
-        signature = loop_signature(self.secret, request)
+        signature = self._signature(request, flow)
         if is_loop(signature, request):
             raise NotForwarded(482)
         onward = Onward(target.uri, target.routes, passage.forwards, passage.breadth)
         branch = f"{self.tokens.branch()}.{signature}"
-        data = forwarded(request, onward, target.flow, branch, self._board.is_for_us)
+        is_for_us = self._board.is_for_us
+        if target.detour is not None and self._leaves_credentials:
+            is_for_us = nobodys
+        data = forwarded(request, onward, target.flow, branch, is_for_us)
         try:
             target.flow.send(data)
         except FlowClosed as error:
@@ -320,6 +365,9 @@ class Proxy:
                     leg.relayed.overdue(branch, now)
                 if branch.is_open:
                     self._legs.put(leg, _LOOK, now)
+        for leg in self._unheard.tick(now):
+            if leg.branch.state is State.CALLING:
+                leg.relayed.unheard(leg.branch)
         for relayed in self._trying.tick(now):
             if not relayed.finished.called and relayed.request.method != "INVITE":
                 relayed.try_on(now)
@@ -339,12 +387,20 @@ class Proxy:
             port = uri.port or (5061 if uri.transport == "tls" else 5060)
             if f"{uri.host}:{port}" == flow.sent_by:
                 return True
-            return self._ends(uri, request) is not None
+            return self._is_written_here(uri, request)
 
         return is_us
 
+    def _is_written_here(self, uri: SipURI, request: Request) -> bool:
+        """Whether a URI is one of our Record-Route, or of our Path."""
+        if self._ends(uri, request) is not None:
+            return True
+        front = self.front
+        return front is not None and front.tokens.read(uri.user or "") is not None
+
     def _ends_of(self, request: Request, passage: Passage) -> Ends | None:
-        for text in passage.ours:
+        """Read the last of ours: a dialog may come by us twice, with nobody between."""
+        for text in reversed(passage.ours):
             ends = self._route_tokens.read(text, request)
             if ends is not None:
                 return ends
@@ -352,6 +408,41 @@ class Proxy:
 
     def _ends(self, uri: SipURI, request: Request) -> Ends | None:
         return self._route_tokens.read(uri.user or "", request)
+
+    def _signature(self, request: Request, flow: Flow) -> str:
+        """Sign what tells a loop: where it goes from here is another thing from a server."""
+        front = self.front
+        more = ("near",) if front is not None and front.is_near(flow) else ()
+        return loop_signature(self.secret, request, *more)
+
+    def _name(self, flow: Flow) -> str:
+        """Name a flow: a server by what it is, for its flows come and go."""
+        name = None if self.front is None else self.front.name_of(flow)
+        return self.targets.ways.name(flow) if name is None else name
+
+    def _watch(self, leg: Leg, now: float) -> None:
+        self._legs.put(leg, _LOOK, now)
+        if self.front is not None and leg.branch.target.detour is not None:
+            self._unheard.put(leg, self.front.options.patience, now)
+
+    def _manner(self, exchange: Exchange) -> Manner:
+        """Say how the copies of a request differ where there is a server behind us."""
+        front = self.front
+        if front is None:
+            return Manner()
+        path = None
+        if exchange.request.method == "REGISTER":
+            path = front.tokens.write(self._name(exchange.flow))
+        return Manner(
+            partial(front.asserted, exchange),
+            keeps_credentials=self._leaves_credentials,
+            path=path,
+        )
+
+    @property
+    def _leaves_credentials(self) -> bool:
+        """Whether it is the server behind who asks for credentials."""
+        return self.front is not None and not self.front.asks_here
 
     def _count(self, method: str) -> None:
         self._counters.get(method, self._counters[_OTHER]).value += 1

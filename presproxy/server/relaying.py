@@ -7,11 +7,14 @@ transactions of both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from presproxy.errors import LimitReached, MalformedField
 from presproxy.proxying.branches import Branch, Target
@@ -28,7 +31,6 @@ from presproxy.proxying.forward import Onward, forwarded, passed_back
 from presproxy.proxying.inspect import Passage
 from presproxy.proxying.token import RouteTokens
 from presproxy.server.answer import Answer
-from presproxy.server.ways import Ways
 from presproxy.sip.flow import Flow, uri_parameter
 from presproxy.sip.message import (
     MalformedMessage,
@@ -42,6 +44,8 @@ from presproxy.sip.uri import AddressOfRecord
 from presproxy.transaction.client import TransactionUser
 from presproxy.transaction.derived import build_cancel
 from presproxy.transaction.server import ServerTransaction
+
+_log = Logger()
 
 #: These begin a dialog, and what follows in it has to come by us.
 _BEGINNING = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
@@ -72,16 +76,35 @@ class Switchboard:
     """
     What all requests on their way share.
 
-    ``is_for_us`` says of credentials whether they were asked for here; ``watch`` has a
-    branch looked at until it is over.
+    ``name`` names a flow; ``is_for_us`` says of credentials whether they were asked for
+    here; ``watch`` has a branch looked at until it is over; ``ticks`` is the clock of
+    transactions.
     """
 
     wire: Wire
-    ways: Ways
+    name: Callable[[Flow], str]
     tokens: Tokens
     route_tokens: RouteTokens
     is_for_us: Callable[[str], bool]
     watch: Callable[[Leg, float], None]
+    ticks: Callable[[], float]
+
+
+@attrs.frozen(eq=False)
+class Manner:
+    """
+    How the copies of one request differ from it; by default as between user agents.
+
+    ``asserted`` gives the values of P-Asserted-Identity for a target.  With
+    ``keeps_credentials`` a server gets what the sender proves himself with.  ``path`` is
+    our part of a Path.  What a server accepts is passed back once ``accepted`` is done,
+    which says whether all is well.
+    """
+
+    asserted: Callable[[Target], Sequence[str]] = lambda target: ()
+    keeps_credentials: bool = False
+    path: str | None = None
+    accepted: Callable[[Response], Awaitable[Answer | None]] | None = None
 
 
 @attrs.define(eq=False)
@@ -99,8 +122,7 @@ class Leg:
 
     def failed(self, why: str, now: float) -> None:
         """See `TransactionUser`."""
-        status = 408 if self.branch.target.is_open else 480
-        self.relayed.failed(self.branch, status, now)
+        self.relayed.failed(self.branch, why, now)
 
 
 @attrs.define(eq=False)
@@ -131,6 +153,7 @@ class Relayed:
     #: Whose it is, once he is known.
     sender: AddressOfRecord | None = attrs.field(default=None, init=False)
     _passage: Passage = attrs.field(default=None, init=False)
+    _manner: Manner = attrs.field(factory=Manner, init=False)
     _context: Context | None = attrs.field(default=None, init=False)
     _legs: dict[Branch, Leg] = attrs.field(factory=dict, init=False)
 
@@ -141,10 +164,18 @@ class Relayed:
 
     # -- What happens ----------------------------------------------------------------
 
-    def begin(self, passage: Passage, targets: Iterable[Target], now: float) -> None:
+    def begin(
+        self,
+        passage: Passage,
+        targets: Iterable[Target],
+        now: float,
+        manner: Manner | None = None,
+    ) -> None:
         """Pass it on; raises `NotForwarded` if it may not go to so many."""
         is_invite = self.request.method == "INVITE"
         self._passage = passage
+        if manner is not None:
+            self._manner = manner
         self._context = Context(is_invite, targets, passage.breadth)
         if is_invite:
             self.try_on(now)
@@ -158,21 +189,67 @@ class Relayed:
     def answered(self, branch: Branch, status: int, data: bytes, now: float) -> None:
         """A response came by a branch."""
         response = _read(data)
-        context = self._context
+        context, detour = self._context, branch.target.detour
         if context is None:
             return
+        if detour is not None and status != 503:
+            detour.heard(status)
         if response is None:
             if status >= 200:
                 self._do(context.fail(branch, 502, now), now)
         elif status < 200:
             self._do(context.provisional(branch, response, now), now)
+        elif detour is not None and status == 503:
+            found = detour.after_refusal(_retry_after(response))
+            self._try_elsewhere(branch, found, partial(context.final, branch, response))
         else:
             self._do(context.final(branch, response, now), now)
 
-    def failed(self, branch: Branch, status: int, now: float) -> None:
+    def failed(self, branch: Branch, why: str, now: float) -> None:
         """No response will come by a branch."""
-        if self._context is not None:
-            self._do(self._context.fail(branch, status, now), now)
+        context, target = self._context, branch.target
+        if context is None:
+            return
+        if target.detour is None or not branch.is_open:
+            status = 408 if target.is_open else 480
+            self._do(context.fail(branch, status, now), now)
+        else:
+            status = 408 if target.is_open else 503
+            found = target.detour.after_silence(why)
+            self._try_elsewhere(branch, found, partial(context.fail, branch, status))
+
+    def unheard(self, branch: Branch) -> None:
+        """Nothing was heard by a branch for a while, and there may be another way."""
+        detour, context = branch.target.detour, self._context
+        if detour is not None and context is not None and detour.has_other:
+            found = detour.after_silence("no answer for a while")
+            self._try_elsewhere(branch, found, lambda now: [])
+
+    def _try_elsewhere(
+        self,
+        branch: Branch,
+        found: Awaitable[Target | None],
+        otherwise: Callable[[float], Sequence[Act]],
+    ) -> None:
+        """Try the next way to a server; what is to happen if there is none is said."""
+
+        async def go_on() -> None:
+            target, now = await found, self.board.ticks()
+            acts: Sequence[Act] = ()
+            if target is not None and self._context is not None:
+                acts = self._context.move_on(branch, target, now)
+            self._do(acts or otherwise(now), now)
+
+        self._in_background(go_on())
+
+    def _in_background(self, coroutine: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Do what is waited for by nobody; a defect in it ends the request."""
+
+        def defect(failure: Failure) -> None:
+            _log.failure("A request was lost on its way", failure=failure)
+            self._finish(Answer(500))
+
+        Deferred.fromCoroutine(coroutine).addErrback(defect)
 
     def overdue(self, branch: Branch, now: float) -> None:
         """The time of a branch is over."""
@@ -211,7 +288,8 @@ class Relayed:
             leg.data = self._copy(branch, flow, word)
             self._send(leg, flow, now)
         except (LimitReached, MalformedField):
-            self.failed(branch, 503, now)
+            if self._context is not None:
+                self._do(self._context.fail(branch, 503, now), now)
         else:
             board.watch(leg, now)
 
@@ -223,15 +301,26 @@ class Relayed:
             wire.send(method, leg.data, leg.word, flow, leg, now)
 
     def _copy(self, branch: Branch, flow: Flow, word: str) -> bytes:
-        target, passage = branch.target, self._passage
+        target, passage, manner = branch.target, self._passage, self._manner
+        is_server = target.detour is not None
         onward = Onward(
             target.uri,
             target.routes,
             passage.forwards,
             branch.breadth,
             self._record_routes(target, flow),
+            self._path(flow) if is_server else None,
+            manner.asserted(target),
         )
-        return forwarded(self.request, onward, flow, word, self.board.is_for_us)
+        is_for_us = self.board.is_for_us
+        if is_server and manner.keeps_credentials:
+            is_for_us = nobodys
+        return forwarded(self.request, onward, flow, word, is_for_us)
+
+    def _path(self, flow: Flow) -> str | None:
+        """Write what leads requests for who registers back here (RFC 3327 §5.2)."""
+        path = self._manner.path
+        return None if path is None else _record_route(flow, path)
 
     def _record_routes(self, target: Target, flow: Flow) -> Sequence[str]:
         """
@@ -244,7 +333,7 @@ class Relayed:
             return ()
         back = self.transaction.flow
         board = self.board
-        token = board.route_tokens.write(request, board.ways.name(back), target.name)
+        token = board.route_tokens.write(request, board.name(back), target.name)
         values = [_record_route(each, token) for each in (flow, back)]
         return values if values[0] != values[1] else values[:1]
 
@@ -266,10 +355,26 @@ class Relayed:
             data = passed_back(act.response, act.more)
         except MalformedField:
             data = None
+        accepted = self._manner.accepted
+        if data is not None and accepted is not None and 200 <= status < 300:
+            self._in_background(self._keep(accepted, act.response, data))
+            return
         if data is not None:
             self.transaction.respond(data, status, now)
         if status >= 200:
             self._finish(None if data is not None else Answer(502))
+
+    async def _keep(
+        self,
+        accepted: Callable[[Response], Awaitable[Answer | None]],
+        response: Response,
+        data: bytes,
+    ) -> None:
+        """Pass back what was accepted once it is kept here, too; or our own refusal."""
+        refusal = await accepted(response)
+        if refusal is None:
+            self.transaction.respond(data, response.status, self.board.ticks())
+        self._finish(refusal)
 
     def _finish(self, answer: Answer | None) -> None:
         if not self.finished.called:
@@ -282,6 +387,17 @@ def _read(data: bytes) -> Response | None:
     except MalformedMessage:
         return None
     return message if isinstance(message, Response) else None
+
+
+def nobodys(credentials: str) -> bool:
+    """Know no credentials as ours."""
+    return False
+
+
+def _retry_after(response: Response) -> float | None:
+    """Give the seconds of Retry-After, if there is one that can be read."""
+    text = (response.get("retry-after") or "").partition(";")[0].partition("(")[0]
+    return float(text) if text.strip().isdecimal() else None
 
 
 def _record_route(flow: Flow, token: str) -> str:

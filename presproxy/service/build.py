@@ -59,6 +59,7 @@ from presproxy.server.targets import Targets
 from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
+from presproxy.service.front import Roads, build_front, build_prober
 from presproxy.service.lamps import build_mailboxes
 from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
@@ -250,15 +251,27 @@ def build(
     }
     layer = TransactionLayer(metrics=metrics)
     identifier = Identifier(guards.each("auth", plan.auth), domains, pbxs)
+    secret = os.urandom(32)
+    front = build_front(
+        configuration,
+        served,
+        Roads(
+            lambda uri: connections.locate(uri), lambda hop: connections.flow_by(hop)
+        ),
+        ways,
+        secret,
+        ticks,
+    )
     proxy = Proxy(
         layer,
         identifier,
         Targets(domains, locations, ways, now),
         tokens,
-        os.urandom(32),
+        secret,
         domains.names,
         ticks,
         metrics,
+        front,
     )
     layer.give_acks_to(proxy.acknowledge)
     core = Core(
@@ -331,6 +344,7 @@ def build(
         locations,
         lync,
         house,
+        None if front is None else build_prober(front, layer, tokens, ticks),
     )
 
 

@@ -24,6 +24,7 @@ from presproxy.interfaces import IContactList, IRouteKeeper
 from presproxy.metrics import Counter, Metrics
 from presproxy.server.core import Core
 from presproxy.server.decide import Decider
+from presproxy.server.front.probing import Prober
 from presproxy.server.house import House
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
@@ -87,6 +88,7 @@ class PresenceServer:
     locations: Locations
     lync: Lync
     house: House
+    prober: Prober | None = None
     loaded: Callable[[], object] = lambda: None
     patience: Patience = Patience()
     #: The places really listened on, once it is started.
@@ -136,7 +138,11 @@ class PresenceServer:
             for named in used:
                 await self._start_plugin(kind, named)
         self._start_timers()
+        if self.prober is not None:
+            await self.prober.look_up()
         await self._listen()
+        if self.prober is not None:
+            self._begin_probing(self.prober)
         self.is_ready = True
         run(self._catch_up(restorer))
 
@@ -290,6 +296,18 @@ class PresenceServer:
 
         self._started.append(("timers", stop))
 
+    def _begin_probing(self, prober: Prober) -> None:
+        if not prober.interval:
+            return
+        loop = LoopingCall(self._guarded, prober.probe)
+        loop.clock = self.reactor
+        loop.start(prober.interval)
+
+        async def stop() -> None:
+            loop.stop()
+
+        self._started.append(("probing", stop))
+
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do what the clock says; a defect is counted, and the clock goes on."""
         try:
@@ -306,6 +324,8 @@ class PresenceServer:
         now = self.core.ticks()
         self.journal.tick(now)
         self.core.proxy.tick(now)
+        if self.prober is not None:
+            self.prober.tick(now)
         self.inbox.tick(now)
 
     def _tick(self) -> None:

@@ -167,12 +167,16 @@ class Connections:
         if peer is not None:
             return await self.flow_by(Hop("udp", *peer))
         failures: list[str] = []
-        for hop in await self._locator.locate(target, self._transports()):
+        for hop in await self.locate(target):
             try:
                 return await self.flow_by(hop)
             except Unreachable as unreachable:
                 failures.append(str(unreachable))
         raise Unreachable(target, "; ".join(failures) or "it leads nowhere")
+
+    async def locate(self, target: str) -> Sequence[Hop]:
+        """Give the hops to a URI in the order to be tried; see `Locator.locate`."""
+        return await self._locator.locate(target, self._transports())
 
     async def flow_by(self, hop: Hop) -> Flow:
         """Give a flow to one hop; raises `Unreachable` and `LimitReached`."""

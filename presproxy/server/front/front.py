@@ -1,0 +1,168 @@
+"""
+What a proxy asks when there is a server behind it.
+
+Which requests are the server's, where it is, which of them come from it, and what of a
+request is said to it about who sent it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import attrs
+
+from presproxy.proxying.branches import Target
+from presproxy.proxying.forward import ASSERTED
+from presproxy.proxying.inspect import NotForwarded, Passage
+from presproxy.proxying.token import PathTokens
+from presproxy.server.answer import Refusal
+from presproxy.server.exchange import Exchange
+from presproxy.server.front.options import FrontOptions
+from presproxy.server.front.routes import (
+    Action,
+    Asked,
+    Network,
+    Registrar,
+    Routes,
+    Rule,
+    is_in,
+    networks,
+)
+from presproxy.server.front.upstream import Attempt, Upstream
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import Request
+from presproxy.sip.uri import SipURI
+
+#: How an identity was not proved: nobody is told of it as if it were.
+_UNPROVED = "open"
+
+
+@attrs.define(eq=False)
+class Front:
+    """
+    The servers behind us.
+
+    ``upstreams`` are by their URIs, and ``usual`` is the URI of the one that is meant
+    where a rule names none.  ``named`` gives the flow to a user agent that it has a name
+    for.
+    """
+
+    options: FrontOptions
+    routes: Routes
+    upstreams: Mapping[str, Upstream]
+    usual: str
+    tokens: PathTokens
+    named: Callable[[str], Awaitable[Flow | None]]
+    is_here: Callable[[SipURI, Flow], bool]
+    _neighbours: Sequence[Network] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._neighbours = networks(self.options.neighbours)
+
+    # -- Where a request goes --------------------------------------------------------
+
+    def decide(self, request: Request, flow: Flow) -> Action:
+        """
+        Say what becomes of a request outside the dialogs that began by us.
+
+        Raises `Refusal`, and `MalformedField` for what cannot be read.
+        """
+        rule = self._rule(request, flow)
+        if rule.action is Action.REFUSE:
+            raise Refusal(rule.status)
+        if self._is_about_us(request, flow):
+            return Action.SERVE
+        return rule.action
+
+    async def onward(self, exchange: Exchange, passage: Passage) -> Target:
+        """
+        Give the target at the server that a request is for.
+
+        What is left of its Route has to name that server.  Raises `NotForwarded`.
+        """
+        rule = self._rule(exchange.request, exchange.flow)
+        upstream = self.upstreams[rule.to or self.usual]
+        if passage.routes and upstream.uri_of(passage.routes) is None:
+            raise NotForwarded(403, "Route leads elsewhere")
+        return await Attempt(upstream, passage.uri, passage.routes).first()
+
+    async def by_path(
+        self, request: Request, passage: Passage, flow: Flow
+    ) -> Target | None:
+        """
+        Give the user agent that a Path of ours leads to, as a registrar found it.
+
+        Only who is trusted may send there: what it is asked is not looked at here.
+        Raises `NotForwarded`.
+        """
+        name = next(filter(None, map(self.tokens.read, reversed(passage.ours))), None)
+        if name is None:
+            return None
+        if not self.is_near(flow):
+            raise NotForwarded(403)
+        way = await self.named(name)
+        if way is None:
+            raise NotForwarded(430)
+        return Target(passage.uri, way, name, passage.routes)
+
+    async def within(self, name: str, passage: Passage) -> Target | None:
+        """Give the target of a request within a dialog, at a server of that name."""
+        for upstream in self.upstreams.values():
+            if upstream.name == name:
+                return await Attempt(upstream, passage.uri, passage.routes).first()
+        return None
+
+    def _rule(self, request: Request, flow: Flow) -> Rule:
+        asked = Asked.of(request, flow.peer[0], self.is_near(flow))
+        return self.routes.decide(asked)
+
+    def _is_about_us(self, request: Request, flow: Flow) -> bool:
+        """Whether it asks what we are, and no user."""
+        if request.method != "OPTIONS":
+            return False
+        uri = request.request_uri
+        return isinstance(uri, SipURI) and uri.user is None and self.is_here(uri, flow)
+
+    # -- Who is who ------------------------------------------------------------------
+
+    def is_near(self, flow: Flow) -> bool:
+        """Whether what comes by a flow is a server's behind us, or one's that counts so."""
+        if any(each.is_peer_of(flow) for each in self.upstreams.values()):
+            return True
+        return is_in(flow.peer[0], self._neighbours)
+
+    def name_of(self, flow: Flow) -> str | None:
+        """Give the name of the server that a flow leads to, if it is one's."""
+        for upstream in self.upstreams.values():
+            if upstream.is_peer_of(flow):
+                return upstream.name
+        return None
+
+    @property
+    def asks_here(self) -> bool:
+        """Whether who sends to the server is asked here who he is."""
+        return self.options.authenticate
+
+    def asserted(self, exchange: Exchange, target: Target) -> Sequence[str]:
+        """
+        Give the values of P-Asserted-Identity (RFC 3325).
+
+        A server is told whom we know.  What a server says goes on, unless its user wants
+        it to be private; what anybody else says does not.
+        """
+        request = exchange.request
+        if self.is_near(exchange.flow):
+            wants = {each.lower() for each in request.values("privacy")}
+            is_private = any("id" in each.split(";") for each in wants)
+            if is_private and target.detour is None:
+                return ()
+            return request.values(ASSERTED.lower())
+        identity = exchange.identity
+        if target.detour is None or identity is None or identity.proof == _UNPROVED:
+            return ()
+        return (f"<{identity.aor}>",)
+
+    @property
+    def keeps_registrations(self) -> bool:
+        """Whether what a server accepts of a REGISTER is kept here as well."""
+        return self.options.registrar is Registrar.BOTH

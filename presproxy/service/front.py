@@ -1,0 +1,87 @@
+"""What stands before a server behind us, from a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import attrs
+
+from presproxy.config import Configuration
+from presproxy.proxying.token import PathTokens
+from presproxy.server.front.front import Front
+from presproxy.server.front.probing import Asking, Prober
+from presproxy.server.front.routes import Routes, usual_rules
+from presproxy.server.front.upstream import Upstream
+from presproxy.server.ways import Ways
+from presproxy.service.background import run
+from presproxy.sip.flow import Flow
+from presproxy.sip.tokens import Tokens
+from presproxy.sip.uri import SipURI
+from presproxy.transport.hop import Hop
+
+
+@attrs.frozen(eq=False)
+class Roads:
+    """What the transports know: the hops to a URI, and the flow to one."""
+
+    locate: Callable[[str], Awaitable[Sequence[Hop]]]
+    flow_by: Callable[[Hop], Awaitable[Flow]]
+
+
+def build_front(
+    configuration: Configuration,
+    packages: Collection[str],
+    roads: Roads,
+    ways: Ways,
+    secret: bytes,
+    ticks: Callable[[], float],
+) -> Front | None:
+    """Build it; None if there is no server behind us."""
+    usual = configuration.upstream
+    uris = dict.fromkeys(each.to for each in configuration.route if each.to)
+    if usual is not None:
+        uris = {usual: None, **uris}
+    elif not configuration.route:
+        return None
+    options = configuration.front
+    upstreams = {
+        uri: Upstream(
+            uri,
+            f"up{number}",
+            roads.locate,
+            roads.flow_by,
+            ticks,
+            options.rest,
+            is_probed=options.probe > 0,
+        )
+        for number, uri in enumerate(uris)
+    }
+    domains = configuration.domains
+    rules = list(configuration.route)
+    if usual is not None:
+        rules += usual_rules(domains, packages, options.registrar)
+    return Front(
+        options,
+        Routes(rules),
+        upstreams,
+        usual or "",
+        PathTokens(secret),
+        ways.named,
+        lambda uri, flow: is_here(uri, flow, domains),
+    )
+
+
+def build_prober(
+    front: Front, asking: Asking, tokens: Tokens, ticks: Callable[[], float]
+) -> Prober:
+    """Build what asks the servers whether they are there."""
+    upstreams, options = list(front.upstreams.values()), front.options
+    return Prober(
+        upstreams, asking, tokens, ticks, options.patience, options.probe, run
+    )
+
+
+def is_here(uri: SipURI, flow: Flow, domains: Collection[str]) -> bool:
+    """Whether a URI names this server: a domain of ours, or our end of a flow."""
+    port = uri.port or (5061 if uri.transport == "tls" else 5060)
+    return uri.host in domains or f"{uri.host}:{port}" == flow.sent_by
