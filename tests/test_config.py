@@ -311,7 +311,7 @@ def test_a_door_for_tls_has_a_certificate_that_can_be_used(tmp_path):
     [
         ("listn = 3", "unknown option 'listn'; did you mean 'listen'?"),
         ("[limts]\nbody = 3", "unknown table 'limts'; did you mean 'limits'?"),
-        ("[[upstream]]", "unknown table 'upstream'"),
+        ("[[behind]]", "unknown table 'behind'"),
         ("listen = []", "listen: names no place to listen"),
         ("listen = 5060", "listen: 5060 is not text"),
         ("domains = []", "domains: names no domain"),

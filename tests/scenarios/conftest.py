@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from presproxy.testing.instance import Instance
+from presproxy.testing.kamailio import Kamailio
 from presproxy.testing.peer import Peer
+from presproxy.testing.sipp import Sipp
 from presproxy.testing.wire import fresh
 
 _instances = pytest.StashKey()
@@ -117,3 +120,38 @@ def peers():
     yield make
     for peer in made:
         peer.close()
+
+
+@pytest.fixture
+def sipp(tmp_path):
+    """Starts SIPp by the name of a scenario, and ends it."""
+    started = []
+    scenarios = Path(__file__).parent / "sipp"
+
+    def start(name, *options, **more):
+        folder = tmp_path / f"{len(started)}-{name}"
+        started.append(Sipp(folder, scenarios / f"{name}.xml", *options, **more))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def kamailio(tmp_path, instances_shown):
+    """Starts Kamailio, and ends it."""
+    started = []
+
+    def start(**fields):
+        folder = tmp_path / f"kamailio{len(started)}"
+        folder.mkdir()
+        server = Kamailio(folder, **fields)
+        started.append(server)
+        instances_shown.append(server)
+        server.start()
+        return server
+
+    yield start
+    for each in started:
+        each.stop()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from presproxy.testing.instance import wait_for
@@ -12,59 +9,8 @@ from presproxy.testing.wire import fresh
 
 pytestmark = pytest.mark.needs("sipp")
 
-SCENARIOS = Path(__file__).parent / "sipp"
-
 #: Seconds; each takes a few.
 LIMIT = 30
-
-#: Letters of what SIPp says that are worth reading.
-SAID = 3000
-
-
-class Sipp:
-    """One process of SIPp."""
-
-    def __init__(self, folder, name, *options):
-        folder.mkdir()
-        self._log = (folder / "log").open("w+")
-        self._process = subprocess.Popen(
-            [
-                *("sipp", "-sf", str(SCENARIOS / f"{name}.xml"), "-i", "127.0.0.1"),
-                *("-nostdin", "-timeout", str(LIMIT), "-timeout_error"),
-                *("-recv_timeout", "10000", "-trace_err", "-error_file", "errors"),
-                *options,
-            ],
-            cwd=folder,
-            env={"TERM": "dumb", "PATH": "/usr/bin:/usr/local/bin"},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
-
-    def finish(self):
-        """Wait for its end, and give what it says if that is no good one."""
-        status = self._process.wait(LIMIT + 10)
-        self._log.seek(0)
-        return "" if status == 0 else f"{status}: {self._log.read()[-SAID:]}"
-
-    def kill(self):
-        self._process.kill()
-        self._process.wait(LIMIT)
-        self._log.close()
-
-
-@pytest.fixture
-def sipp(tmp_path):
-    """Starts SIPp, and ends it."""
-    started = []
-
-    def start(name, *options):
-        started.append(Sipp(tmp_path / f"{len(started)}-{name}", name, *options))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 @pytest.fixture
