@@ -29,6 +29,12 @@ kerberos_authenticator = PluginMaker(
     summary="Asks Lync clients for a ticket, and signs what they are told "
     "(presproxy[kerberos]).",
 )
+trusted_authenticator = PluginMaker(
+    kind="auth",
+    name="trusted",
+    target="presproxy.auth.trusted:TrustedAuthenticator",
+    summary="Believes neighbours who say whom they have asked for a password (RFC 3325).",
+)
 
 open_acl = PluginMaker(
     kind="acl",

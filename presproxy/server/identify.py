@@ -41,7 +41,7 @@ class Identifier:
         Name the sender, or raise the `Refusal` that challenges him.
 
         Whoever proved to be somebody else than From says is refused: what follows would
-        be told in another's name.
+        be told in another's name.  Only who is asserted to be the sender may hide there.
         """
         claimed = self.domains.home(exchange.request.from_.aor)
         if not self.authenticators:
@@ -56,6 +56,8 @@ class Identifier:
             raise _asked([more.challenge]) from more
         if identity is None:
             raise self._challenge(exchange, stale=False)
+        if identity.is_asserted:
+            return identity
         if identity.aor != claimed:
             raise AccessDenied(f"{identity.aor} speaks as {claimed}")
         return identity

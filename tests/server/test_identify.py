@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from presproxy.auth.trusted import TrustedAuthenticator
 from presproxy.errors import AccessDenied, AuthenticationContinues
 from presproxy.sip.authfields import ProxyChallenge
 from presproxy.testing.desk import Desk
@@ -205,3 +206,22 @@ def test_the_challenge_of_a_dialog_leaves_it_as_it_was(guarded):
 
     # The same branch and the same CSeq, as SIPE has them.
     assert guarded.answer(Message.read(proved)).status == 200
+
+
+@pytest.mark.parametrize("from_", ["sip:anonymous@anonymous.invalid", "sip:c@d.test"])
+def test_who_is_asserted_by_a_neighbour_may_hide_in_from(from_, acl):
+    desk = Desk(acl, auth=[TrustedAuthenticator(("192.0.2.1",))])
+    asserted = {"Event": "presence", "P-Asserted-Identity": f"<{ALICE}>"}
+
+    answer = desk.ask("SUBSCRIBE", {**asserted, "From": f"<{from_}>;tag=b1"})
+
+    assert answer.status == 200
+    assert [watcher for watcher, _, _ in acl.asked] == [ALICE]
+
+
+def test_nobody_else_may_assert_who_he_is(acl):
+    desk = Desk(acl, auth=[TrustedAuthenticator(("198.51.100.1",))])
+
+    fields = {"Event": "presence", "P-Asserted-Identity": f"<{ALICE}>"}
+
+    assert desk.ask("SUBSCRIBE", fields).status == 403
