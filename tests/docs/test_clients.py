@@ -8,6 +8,7 @@ without network, sound and terminal needs besides.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,7 +17,11 @@ from pathlib import Path
 import pytest
 
 from presproxy.cli import main
+from presproxy.testing.certificates import Authority
 from presproxy.testing.instance import Instance, wait_for
+from presproxy.testing.purple import PurpleUser
+
+DRIVER = Path(__file__).parents[1] / "scenarios" / "clients" / "purple_user.py"
 
 PATIENCE = 30.0
 MODULES = Path("/usr/lib/baresip/modules")
@@ -146,3 +151,79 @@ def test_linphone_publishes_and_watches(server, tmp_path, captioned):
         client.communicate(b"quit\n", timeout=PATIENCE)
 
     assert (online, saw_bob) == (True, True)
+
+
+# -- Pidgin and SIPE, as libpurple has them
+
+#: What Pidgin's labels stand for in libpurple, and so their values.
+LABELS = {
+    "Connection type": "transport",
+    "Authentication scheme": "authentication",
+}
+VALUES = {"SSL/TLS": "tls", "NTLM": "ntlm"}
+
+
+@pytest.fixture
+def lync_server(tmp_path):
+    """A server as the guide configures it."""
+    users = tmp_path / "users"
+    lines = "alice@example.org:wonderland\nbob@example.org:secret\n"
+    command(tmp_path, "passwd", str(users), "--batch", input=lines)
+    options = ["--auth", f"ntlm:users={users}:target=sip.example.org"]
+    options += ["--auth", f"digest:users={users}"]
+    certificate = Authority.make(tmp_path).certify(tmp_path / "chain.pem", "localhost")
+    instance = Instance(
+        tmp_path, options=options, domain="example.org", certificate=certificate
+    )
+    instance.start()
+    yield instance
+    assert instance.stop() == 0
+    assert instance.troubles() == []
+
+
+def of_the_table(page: str) -> dict[str, str]:
+    """Give the settings of the account, by the names that libpurple has for them."""
+    rows = dict(re.findall(r"^(\w[\w \[\]:]+?)  +(\S.*)$", page, re.MULTILINE))
+    return {name: VALUES[rows[label]] for label, name in LABELS.items()}
+
+
+@pytest.mark.needs("libpurple.so.0", "purple-2/libsipe.so", "python3")
+def test_two_with_pidgin_see_each_other(lync_server, tmp_path, captioned):
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "lync.rst").read_text()
+    mend = tmp_path / "mend-sipe.py"
+    mend.write_text(captioned("guides/lync")[mend.name])
+    at = f"localhost:{lync_server.tls[1]}"
+    users = []
+    for name, password in (("alice", "wonderland"), ("bob", "secret")):
+        folder = tmp_path / name
+        folder.mkdir()
+        home = {**os.environ, "HOME": str(folder)}
+        subprocess.run(["python3", mend], env=home, check=True, timeout=PATIENCE)
+        setting = {
+            "user": f"{name}@example.org",
+            "password": password,
+            "protocol": "prpl-sipe",
+            "options": {**of_the_table(page), "server": at},
+            "authorities": str(tmp_path),
+            "plugins": str(folder / ".purple" / "plugins"),
+            "buddies": [],
+        }
+        users.append(PurpleUser.start(folder, DRIVER, setting))
+    alice, bob = users
+    try:
+        has_list = [
+            wait_for(lambda user=user: user.groups() != [], PATIENCE) for user in users
+        ]
+        alice.do("add", buddy="sip:bob@example.org", group="Friends")
+        bob.do("status", to="busy", note="In a call")
+        sees_bob = wait_for(lambda: is_busy_in_a_call(alice), PATIENCE)
+    finally:
+        for user in users:
+            user.kill()
+
+    assert (has_list, sees_bob) == ([True, True], True), alice.logs()[-3000:]
+
+
+def is_busy_in_a_call(watcher: PurpleUser) -> bool:
+    bob = watcher.sights().get("sip:bob@example.org")
+    return bob is not None and bob.status == "busy" and "In a call" in bob.text

@@ -4,7 +4,7 @@ Every command and every piece of configuration in the pages works as it stands t
 The blocks of a page are run in their order in a shell, beside a server of the page's own.
 What is different from what a reader does:
 
-- ``PRESPROXY_SERVER`` and ``PRESPROXY_API`` say where that server is, and the ports 5060
+- ``PRESPROXY_SERVER`` and ``PRESPROXY_API`` say where that server is, by UDP or TCP, and the ports 5060
   and 8080 in a URL are replaced by its own.
 - ``make run`` and ``twistd -n`` start no second server: of the latter the configuration is
   checked.
@@ -53,16 +53,17 @@ LANGUAGES = ("console", "toml")
 #: What a command types when it is asked.
 TYPED = "secret\nsecret\n"
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @attrs.frozen
 class Block:
-    """One block of a page, with the line of its directive."""
+    """One block of a page, with the line of its directive and its caption, if any."""
 
     language: str
     line: int
     text: str
+    caption: str = ""
 
 
 @attrs.frozen
@@ -89,7 +90,13 @@ def blocks(page: str) -> list[Block]:
             found.append(Block("restart", number + 1, ""))
         match = re.fullmatch(r"\.\. code-block:: (\S+)", line)
         if match is not None:
-            found.append(Block(match[1], number + 1, _indented(lines[number + 1 :])))
+            text = _indented(lines[number + 1 :])
+            caption = re.match(r":caption: (.+)\n\n", text)
+            if caption is None:
+                found.append(Block(match[1], number + 1, text))
+            else:
+                inside = text[caption.end() :]
+                found.append(Block(match[1], number + 1, inside, caption[1]))
     return found
 
 
@@ -135,7 +142,7 @@ def is_as_shown(printed: str, shown: list[str]) -> bool:
 def marked(page: str) -> object:
     """Give a page with the programs it needs that not every host has."""
     text = "\n".join(b.text for b in blocks(page) if b.language == "console")
-    needs = [tool for tool in ("curl", "sqlite3") if f"$ {tool} " in text]
+    needs = [tool for tool in ("curl", "openssl", "sqlite3") if f"$ {tool} " in text]
     return pytest.param(page, marks=pytest.mark.needs(*needs))
 
 
@@ -272,6 +279,8 @@ class Session:
         host, port = self.server.http
         text = text.replace("127.0.0.1:8080", f"{host}:{port}")
         text = text.replace("/etc/presproxy", str(self.folder / "etc"))
+        if " --lync " in text:
+            text = "PRESPROXY_SERVER={}:{}; ".format(*self.server.tcp) + text
         return ["bash", "-euc", text]
 
     def _surroundings(self) -> dict[str, object]:
@@ -293,7 +302,7 @@ class Session:
 
 def is_endless(command: str) -> bool:
     """Say whether a command runs until somebody interrupts it."""
-    return " watch " in command or " --hold" in command
+    return any(word in command for word in (" watch ", " --hold", "publish --lync"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -320,8 +329,9 @@ def show(session: Session, block: Block) -> None:
         session.goes_on(block.text.splitlines())
     elif block.language == "toml":
         text = block.text.replace("/etc/presproxy", str(session.folder / "etc"))
-        (session.folder / "shown.toml").write_text(text)
-        session.run(Command("presproxy check --config shown.toml", []))
+        name = block.caption or "shown.toml"
+        (session.folder / name).write_text(text)
+        session.run(Command(f"presproxy check --config {name}", []))
 
 
 def test_what_systemd_is_told_to_start_can_be_started(folder):

@@ -102,6 +102,7 @@ for library, name, result, arguments in (
     (purple, "purple_group_new", c_void_p, [c_char_p]),
     (purple, "purple_group_get_name", c_char_p, [c_void_p]),
     (purple, "purple_notify_set_ui_ops", None, [c_void_p]),
+    (purple, "purple_plugins_add_search_path", None, [c_char_p]),
     (purple, "purple_presence_get_active_status", c_void_p, [c_void_p]),
     (purple, "purple_presence_is_online", c_int, [c_void_p]),
     (purple, "purple_privacy_deny_add", c_int, [c_void_p, c_char_p, c_int]),
@@ -309,8 +310,15 @@ def on(handle, signal: str, kind, function) -> None:
     )
 
 
-def start(folder: str, authorities: str = "", *, debug: bool = False) -> None:
-    """Start the library with its files in a folder, and our loop."""
+def start(
+    folder: str, authorities: str = "", *, plugins: str = "", debug: bool = False
+) -> None:
+    """
+    Start the library with its files in a folder, and our loop.
+
+    ``plugins`` is a folder that is searched before that of the system; what is there is
+    taken as it is.
+    """
     add = EventLoop._fields_[2][1](add_input)
     operations = EventLoop(
         timeout_add=address(glib.g_timeout_add),
@@ -327,10 +335,13 @@ def start(folder: str, authorities: str = "", *, debug: bool = False) -> None:
     purple.purple_eventloop_set_ui_ops(ctypes.byref(operations))
     if authorities:
         purple.purple_certificate_add_ca_search_path(authorities.encode())
+    if plugins:
+        purple.purple_plugins_add_search_path(plugins.encode())
     if not purple.purple_core_init(b"presproxy"):
         raise SystemExit("libpurple cannot start")
     purple.purple_set_blist(purple.purple_blist_new())
-    let_sipe_read_xml()
+    if not plugins:
+        let_sipe_read_xml()
 
 
 def let_sipe_read_xml() -> None:

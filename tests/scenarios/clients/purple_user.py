@@ -3,8 +3,8 @@ A user of libpurple, as Pidgin has it, driven by lines of JSON.
 
 Started with one object: folder, user, password, protocol (``prpl-simple``, ``prpl-sipe``),
 options of the account by name, buddies, and as is wanted status (signed on with),
-authorities (a folder of certificates to trust), reconnect (milliseconds between two tries
-while there is no connection) and debug.
+authorities (a folder of certificates to trust), plugins (a folder of them), reconnect
+(milliseconds between two tries while there is no connection) and debug.
 
 A line on stdin is a command, ``{"do": "status", "to": "busy", "note": "lunch"}``; those
 there are stand in ``COMMANDS``.  A line on stdout is an event, or what all buddies are now
@@ -318,6 +318,7 @@ def main() -> None:
     start(
         setting["folder"],
         setting.get("authorities", ""),
+        plugins=setting.get("plugins", ""),
         debug=setting.get("debug", False),
     )
     user = User(setting, events)
