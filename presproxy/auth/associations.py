@@ -14,6 +14,15 @@ from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.uri import AddressOfRecord, domain_of, user_of
 
+#: Gives what stands for a user's secret, which is another once he has another.
+Secret = Callable[[AddressOfRecord], object]
+
+
+def _is_kept_elsewhere(user: AddressOfRecord) -> object:
+    """Of somebody whose secret is not here nothing can be said."""
+    return None
+
+
 #: How many wrong signatures end a connection.  Chosen: one is answered by a challenge, as
 #: it should be, but SIPE then signs the request as before, for as often as it is asked.
 _WRONG_AT_MOST = 3
@@ -25,12 +34,14 @@ class Associations:
     One association for each connection, at most.
 
     The server answers whatever is asked on a connection by the association that it has,
-    so there is one user on it.  Each holds for ``life`` seconds.
+    so there is one user on it.  Each holds for ``life`` seconds, and no longer than the
+    ``secret`` of its user is the same.
     """
 
     life: float
     clock: IClock
     random: Callable[[int], bytes]
+    secret: Secret = _is_kept_elsewhere
     _held: PerFlow[Association] = attrs.field(init=False, factory=PerFlow)
     _wrong: PerFlow[int] = attrs.field(init=False, factory=PerFlow)
 
@@ -46,7 +57,8 @@ class Associations:
     ) -> Association:
         """Make one, which does not hold yet."""
         until = self.clock.seconds() + self.life
-        return Association(opaque, user, terms, signer, until, self.random)
+        secret = self.secret(user)
+        return Association(opaque, user, terms, signer, until, self.random, secret)
 
     def hold(self, flow: Flow, association: Association) -> None:
         """Let it hold from now on; all that goes out on the connection is signed."""
@@ -84,6 +96,8 @@ class Associations:
             raise CredentialsRejected("no such security association")
         if self.clock.seconds() >= association.until:
             raise CredentialsRejected("the security association is too old")
+        if self.secret(association.user) != association.secret:
+            raise CredentialsRejected("the user's secret is another now")
         association.check(given, request)
         return association.user
 
@@ -101,6 +115,7 @@ class Associations:
 @attrs.frozen
 class _Proved:
     user: AddressOfRecord
+    secret: object = attrs.field(repr=False)
     until: float
 
 
@@ -110,12 +125,14 @@ class Trusted:
     Who proved himself on which connection, to whom more is believed there.
 
     What does not sign is asked for a proof with REGISTER, and its other requests are
-    believed for ``life`` seconds: to ask for each would take two round trips, or four.
+    believed for ``life`` seconds, as long as the ``secret`` of the user is the same: to
+    ask for each would take two round trips, or four.
     Only who is connected to us himself is believed, as a proxy brings others' requests.
     """
 
     life: float
     seconds: Callable[[], float]
+    secret: Secret
     _proved: PerFlow[_Proved] = attrs.field(init=False, factory=PerFlow)
 
     def __len__(self) -> int:
@@ -124,14 +141,16 @@ class Trusted:
     def trust(self, flow: Flow, request: Request, user: AddressOfRecord) -> None:
         """Believe a user on this connection from now on, and no other any more."""
         if flow.reliable and request.has_one_via:
-            self._proved.put(flow, _Proved(user, self.seconds() + self.life))
+            until = self.seconds() + self.life
+            self._proved.put(flow, _Proved(user, self.secret(user), until))
 
     def believes(self, flow: Flow, request: Request) -> AddressOfRecord | None:
         """Give who sent a request that has no proof of its own."""
         proved = self._proved.get(flow)
         if proved is None or request.method == "REGISTER" or not request.has_one_via:
             return None
-        if self.seconds() >= proved.until:
+        is_old = self.seconds() >= proved.until
+        if is_old or self.secret(proved.user) != proved.secret:
             self._proved.pop(flow)
             return None
         return proved.user if _is_from(request, proved.user) else None

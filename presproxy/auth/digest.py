@@ -134,7 +134,7 @@ class DigestAuthenticator:
         self._seconds = house.reactor.seconds
         self._directory = Directory(Path(self.users), self._seconds)
         self._directory.open()
-        self._trusted = Trusted(self.life, self._seconds)
+        self._trusted = Trusted(self.life, self._seconds, self._directory.user)
         self._count_in(house)
 
     def _count_in(self, house: IHouse) -> None:

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from presproxy.auth.users import NT, WHOLE, User, read_users
 from presproxy.errors import ConfigurationMistakes
 from presproxy.sip.authfields import Algorithm
-from presproxy.sip.uri import domain_of, user_of
+from presproxy.sip.uri import AddressOfRecord, domain_of, user_of
 
 _log = Logger()
 
@@ -79,6 +79,15 @@ class Directory:
         found = self._users.get((user, domain))
         digest = found and found.digest(NT)
         return (found, digest) if found and digest else None
+
+    def user(self, aor: AddressOfRecord) -> User | None:
+        """
+        Give a user as the file has him now.
+
+        It is another once his password is.
+        """
+        self._look_if_due()
+        return self._users.get((user_of(aor) or "", domain_of(aor)))
 
     def _search(self, username: str, realm: str, name: str) -> _Found | None:
         user = self._users.get((username, realm))

@@ -8,6 +8,7 @@ library is an extra, ``kerberos``, which is looked for when this is used.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -43,6 +44,9 @@ _SCHEME = "Kerberos"
 
 #: Where the library is, and what it is called by who installs it.
 _GSS, _LIBRARY = "presproxy.auth.gss", "gssapi"
+
+#: What stands for itself as the user of a URI (RFC 3261 §25.1, unreserved).
+_is_plain = re.compile(r"[A-Za-z0-9_.!~*'()+-]+").fullmatch
 
 #: How many tickets are read at once; each takes a few milliseconds, most of them to note
 #: on disk that it was used.
@@ -186,10 +190,11 @@ class KerberosAuthenticator:
         """
         Say whose principal it is.
 
-        One with an instance, such as ``alice/admin``, is nobody's here.
+        One with an instance, such as ``alice/admin``, is nobody's here, nor is one whose
+        name means something else as part of a URI.
         """
         name, _, realm = principal.rpartition("@")
         domain = (self.domain or realm).lower()
-        if not name or "/" in name or "@" in name or domain not in self._domains:
+        if not _is_plain(name) or domain not in self._domains:
             raise CredentialsRejected(f"{principal} is no user of ours")
         return address_of_record(f"sip:{name}@{domain}")

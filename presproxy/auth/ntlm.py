@@ -134,8 +134,10 @@ class NtlmAuthenticator:
         self._directory = Directory(Path(self.users), self._seconds)
         self._directory.open()
         self._warn_of_others()
-        self._associations = Associations(self.life, house.reactor, self._random)
-        self._trusted = Trusted(self.life, self._seconds)
+        self._associations = Associations(
+            self.life, house.reactor, self._random, self._directory.user
+        )
+        self._trusted = Trusted(self.life, self._seconds, self._directory.user)
         self._tally = Tally.of(
             house.metrics, NTLM, lambda: len(self._associations) + len(self._trusted)
         )

@@ -157,7 +157,7 @@ class Association:
     The security association with one user agent.
 
     It is named ``opaque`` and holds until ``until``, on the clock of who made it.
-    ``random`` gives random octets.
+    ``random`` gives random octets.  ``secret`` stands for what the user proved.
     """
 
     opaque: str
@@ -166,6 +166,7 @@ class Association:
     signer: Signer
     until: float
     random: Callable[[int], bytes]
+    secret: object = attrs.field(default=None, repr=False)
     _theirs: Numbers = attrs.field(init=False, factory=Numbers)
     _ours: int = attrs.field(init=False, default=0)
 

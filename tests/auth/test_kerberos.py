@@ -40,7 +40,7 @@ def kdc(tmp_path_factory):
         for name, value in made.environment.items():
             patch.setenv(name, value)
         try:
-            made.start({"alice": "secret", "bob": "builder", "alice/admin": "root"})
+            made.start({"alice": "secret", "bob": "builder", "alice/admin": "root", "al%69ce": "x"})
             yield made
         finally:
             made.stop()
@@ -230,6 +230,18 @@ async def test_a_realm_may_be_of_another_domain(start, running):
     identity = await sign_in(authenticator, Ticket(), RecordingStream())
 
     assert identity.aor == "sip:alice@other.test"
+
+
+@needs_kerberos
+@pytest_twisted.ensureDeferred
+async def test_a_principal_is_nobody_whose_address_can_be_read_into_it(start):
+    authenticator = await start()
+
+    why = await rejection(
+        sign_in(authenticator, Ticket("al%69ce", "x"), RecordingStream())
+    )
+
+    assert "no user of ours" in why
 
 
 @needs_kerberos

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from presproxy.auth.digest import DigestAuthenticator
-from presproxy.auth.users import write_users
+from presproxy.auth.users import remove_users, write_users
 from presproxy.sip.authfields import (
     Algorithm,
     Credentials,
@@ -176,6 +176,24 @@ def test_trust_ends_with_its_time(server):
     client.sign_in()
 
     desk.clock.advance(61)
+
+    assert client.ask("SUBSCRIBE", {"Event": "presence"}).status == 407
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda users: remove_users(users, ["alice@example.test"]),
+        lambda users: write_users(users, {"alice@example.test": "another"}),
+    ],
+    ids=["gone", "another password"],
+)
+def test_trust_ends_with_the_password(server, tmp_path, change):
+    desk = server()
+    client = Client(desk)
+    client.sign_in()
+    change(tmp_path / "users")
+    desk.clock.advance(2)
 
     assert client.ask("SUBSCRIBE", {"Event": "presence"}).status == 407
 

@@ -7,7 +7,7 @@ import pytest
 
 from presproxy.auth.digest import DigestAuthenticator
 from presproxy.auth.ntlm import NtlmAuthenticator
-from presproxy.auth.users import write_users
+from presproxy.auth.users import remove_users, write_users
 from presproxy.testing.desk import Desk
 from presproxy.testing.flows import RecordingStream
 from presproxy.testing.lynclogin import NtlmLogin, parameters, with_field
@@ -15,6 +15,10 @@ from presproxy.testing.wire import Message
 
 ALICE = "sip:alice@example.test"
 INSTANCE = '+sip.instance="<urn:uuid:085e0bd8-031c-5a0d-8d9a-f149aae6954a>"'
+CHANGES = [
+    lambda users: remove_users(users, ["alice@example.test"]),
+    lambda users: write_users(users, {"alice@example.test": "another"}),
+]
 _NAMES = {"401": "Authorization", "407": "Proxy-Authorization"}
 _CHALLENGES = {"401": "www-authenticate", "407": "proxy-authenticate"}
 
@@ -379,6 +383,29 @@ def test_an_association_ends_with_its_time(server):
 
     assert client.ask("REGISTER").status == 401
     assert client.sign_in().status == 200
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["gone", "another password"])
+def test_an_association_ends_with_the_password(server, users, change):
+    desk = server()
+    client = Client(desk)
+    client.sign_in()
+    change(users)
+    desk.clock.advance(2)
+
+    assert client.ask("SUBSCRIBE", {"Event": "presence"}).status == 401
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["gone", "another password"])
+def test_trust_ends_with_the_password(trusting, users, change):
+    client = trusting()
+    client.sign_in()
+    change(users)
+    client.desk.clock.advance(2)
+
+    plain = client.send(client.write("SUBSCRIBE", {"Event": "presence"}))
+
+    assert plain.status == 407
 
 
 def test_a_user_may_prove_himself_anew(server):
