@@ -6,7 +6,7 @@ His own endpoints are told of it, and nobody else ([MS-PRES] 1.3.1.5, 3.3).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import TypeVar
 
 import attrs
@@ -28,7 +28,7 @@ from presproxy.model.notice import Body
 from presproxy.packages.own import OwnPackage
 from presproxy.sip.uri import AddressOfRecord
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=Hashable)
 
 #: Behind the content type: the parts that somebody asked for, with commas between.
 CHOSEN = ";roaming="
@@ -135,4 +135,5 @@ def _news(
     """Give what is new in a part that was asked for, None if nothing is."""
     if part not in chosen:
         return None
-    return [each for each in things if each not in former] or None
+    known = frozenset(former)
+    return [each for each in things if each not in known] or None

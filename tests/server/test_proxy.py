@@ -154,6 +154,13 @@ def test_credentials_for_us_go_no_further(alice, bob):
     assert request.get("p-asserted-identity") is None
 
 
+def test_who_answers_asserts_nobodys_identity(alice, bob):
+    alice.send("MESSAGE", BOB)
+    bob.respond(one(bob.read()), "200 OK", {"P-Asserted-Identity": "<sip:boss@x>"})
+
+    assert one(alice.read()).get("p-asserted-identity") is None
+
+
 def test_compact_names_are_written_out(alice, bob):
     alice.send("MESSAGE", BOB, {"k": "path", "c": "text/plain"}, "Hi")
     head = one(bob.read()).data.partition(b"\r\n\r\n")[0]
