@@ -274,6 +274,17 @@ def test_http_stays_on_the_loopback_whoever_may_speak_sip(place, auth):
     assert "asks nobody who he is" in mistake
 
 
+@pytest.mark.parametrize("sure", ["contacts", "open"])
+def test_containers_are_asked_before_who_decides_about_everybody(sure):
+    (mistake,) = mistakes_of(CommandLine(acl=(sure, "containers")))
+
+    assert mistake == (
+        f"--acl: containers behind {sure}, which decides about everybody, is never "
+        "asked: name it first"
+    )
+    assert len(configured(CommandLine(acl=("containers", sure))).acl) == 2
+
+
 def test_an_empty_list_of_authenticators_opens_no_door(written):
     assert len(mistakes_of(written('auth = []\nlisten = "udp:5060"'))) == 1
 

@@ -91,6 +91,12 @@ class _Given:
     where: str
 
 
+#: The contact ACLs that have an opinion about everybody, and the one that must come before
+#: them.
+_SURE = ("contacts", "open")
+_ASKED_FIRST = "containers"
+
+
 @attrs.define(eq=False)
 class _Reader:
     line: CommandLine
@@ -114,7 +120,7 @@ class _Reader:
             listen=listen,
             domains=self._domains(listen),
             auth=auth,
-            acl=self._uses("acl", "--acl", line.acl, default.acl),
+            acl=self._acl(default),
             storage=storage or default.storage,
             notifier=self._notifiers(default),
             pbx=tuple(self._each(self._given("pbx", "", ()) or (), _network)),
@@ -204,6 +210,20 @@ class _Reader:
         if given is None:
             return default
         return tuple(self._each(given, use_of))
+
+    def _acl(self, default: Configuration) -> tuple[Use, ...]:
+        """Give the contact ACLs; containers that nobody asks would let the blocked in."""
+        uses = self._uses("acl", "--acl", self.line.acl, default.acl)
+        names = [each.name for each in uses]
+        before = names[: names.index(_ASKED_FIRST)] if _ASKED_FIRST in names else []
+        for name in _SURE:
+            if name in before:
+                self._mistake(
+                    uses[names.index(_ASKED_FIRST)].where or "acl",
+                    f"{_ASKED_FIRST} behind {name}, which decides about everybody, is "
+                    "never asked: name it first",
+                )
+        return uses
 
     # -- One setting each -------------------------------------------------------------
 

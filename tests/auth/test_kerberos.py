@@ -40,7 +40,14 @@ def kdc(tmp_path_factory):
         for name, value in made.environment.items():
             patch.setenv(name, value)
         try:
-            made.start({"alice": "secret", "bob": "builder", "alice/admin": "root", "al%69ce": "x"})
+            made.start(
+                {
+                    "alice": "secret",
+                    "bob": "builder",
+                    "alice/admin": "root",
+                    "al%69ce": "x",
+                }
+            )
             yield made
         finally:
             made.stop()
