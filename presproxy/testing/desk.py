@@ -54,6 +54,7 @@ class Desk:
     )
     #: The networks that PBXs are in.
     pbx: Sequence[Any] = ()
+    more: Mapping[str, Any] = attrs.field(factory=dict)  # Of the configuration.
     flow: RecordingFlow = attrs.field(factory=RecordingFlow)
     clock: Clock = attrs.field(factory=Clock, init=False)
     server: PresenceServer = attrs.field(init=False)
@@ -63,7 +64,10 @@ class Desk:
 
     def __attrs_post_init__(self) -> None:
         configuration = Configuration(
-            domains=self.domains, limits=self.limits, pbx=tuple(self.pbx)
+            domains=self.domains,
+            limits=self.limits,
+            pbx=tuple(self.pbx),
+            **self.more,
         )
         plan = Plan(
             configuration=configuration,
