@@ -336,6 +336,10 @@ def test_a_door_for_tls_has_a_certificate_that_can_be_used(tmp_path):
         ('advertise = "a b"', "advertise: 'a b' is neither a host nor host:port"),
         ('pbx = "10.0.0.1/8"', "pbx: 10.0.0.1/8 has host bits set"),
         ("limits = 3", "limits: is not a table"),
+        (
+            '[transport]\nauthorities = "none.pem"',
+            "transport: authorities: none.pem: No such file or directory",
+        ),
         ("[lync]\ngrace = -1", "lync: option grace: -1.0 is not from 0 to 86400"),
         ("[limits]\nbody = 1", "limits: option body: 1 is not from 1024 to 262144"),
         (

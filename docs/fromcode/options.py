@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sphinx.application import Sphinx
 
 from fromcode.writing import definition, written_by
-from presproxy.config import Limits, LyncOptions
+from presproxy.config import Limits, LyncOptions, TransportOptions
 from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.maker import KINDS
@@ -33,6 +33,11 @@ def lync() -> str:
     return _listed(options_of(LyncOptions))
 
 
+def transport() -> str:
+    """Write all options of how messages are sent and answered."""
+    return _listed(options_of(TransportOptions))
+
+
 def _listed(options: Iterable[Option]) -> str:
     return "\n".join(definition(_term(option), option.help) for option in options)
 
@@ -50,3 +55,4 @@ def setup(app: Sphinx) -> None:
     app.add_directive("plugin", written_by(plugin))
     app.add_directive("limits", written_by(limits))
     app.add_directive("lync", written_by(lync))
+    app.add_directive("transport", written_by(transport))

@@ -8,6 +8,7 @@ from presproxy.config.values import (
     Limits,
     LyncOptions,
     Machine,
+    TransportOptions,
 )
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LyncOptions",
     "Machine",
     "Plan",
+    "TransportOptions",
     "load",
     "make_plan",
     "prepare",

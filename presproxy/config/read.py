@@ -23,6 +23,7 @@ from presproxy.config.values import (
     Limits,
     LyncOptions,
     Machine,
+    TransportOptions,
 )
 from presproxy.errors import ConfigurationMistakes, MalformedField, PresproxyError
 from presproxy.extend.build import read_options
@@ -32,8 +33,12 @@ from presproxy.extend.uses import Use, use_of
 from presproxy.server.front.options import FrontOptions
 from presproxy.server.front.routes import Action, Rule, uri_of_server
 from presproxy.sip.uri import SipURI, parse_uri
+from presproxy.transport.certificates import (
+    Certificate,
+    Trust,
+    UnusableCertificate,
+)
 from presproxy.transport.ends import sent_by
-from presproxy.transport.tls import Certificate
 from presproxy.transport.where import Where, parse_where
 
 #: What the file may hold, as it is spelt there.
@@ -55,6 +60,7 @@ KEYS = (
     "upstream",
     "front",
     "route",
+    "transport",
 )
 
 #: Seconds.  No interval of an hour or more is too brief (RFC 6665 §4.2.1.1).
@@ -134,6 +140,7 @@ class _Reader:
             upstream=upstream,
             front=self._options("front", FrontOptions),
             route=self._rules(upstream),
+            transport=self._transport(),
         )
 
     # -- What was given ---------------------------------------------------------------
@@ -295,6 +302,15 @@ class _Reader:
             rules.append(rule)
         return tuple(rules)
 
+    def _transport(self) -> TransportOptions:
+        options = self._options("transport", TransportOptions)
+        try:
+            # What cannot be used is told before anything is started.
+            Trust(options.authorities).renew()
+        except UnusableCertificate as error:
+            self._mistake(f"{self.line.config}: transport", f"authorities: {error}")
+        return options
+
     def _refuse_open_doors(self, listen: Sequence[Where]) -> None:
         """Let nobody in from elsewhere before somebody has said who may come."""
         if self._given("auth", "--auth", self.line.auth):
@@ -315,9 +331,9 @@ def _is_table(value: Any) -> bool:
 
 def _where(value: Any, _: str) -> Where:
     place = parse_where(read_value(value, str))
-    if place.certificate:
+    for chain, key in place.certificates:
         # What cannot be used is told before anything is started.
-        Certificate.read(place.certificate, place.key)
+        Certificate.read(chain, key, place.clients)
     return place
 
 

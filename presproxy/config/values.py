@@ -191,6 +191,28 @@ class LyncOptions:
     )
 
 
+@attrs.frozen
+class TransportOptions:
+    """How messages are sent and answered."""
+
+    authorities: str = option(
+        "Whose certificates to believe of servers that are called by TLS, a file in PEM; "
+        "those this host believes if it is empty.",
+        default="",
+    )
+    to_source: bool = option(
+        "Send every response to the port that its request came from, as if all user "
+        "agents had asked for that by rport (RFC 3581): for phones behind translators of "
+        "addresses that do not ask.",
+        default=False,
+    )
+    stun: bool = option(
+        "Tell user agents that ask by STUN where they speak SIP by UDP which address they "
+        "come from, as a keep-alive (RFC 5626 §3.5.2).",
+        default=False,
+    )
+
+
 #: The event packages served where nobody says otherwise: RFC 3856's and what is told of
 #: its watchers, those of lamps, and those of Lync's users.
 PACKAGES = (
@@ -241,6 +263,7 @@ class Configuration:
     upstream: str | None = None
     front: FrontOptions = attrs.field(default=FrontOptions())
     route: tuple[Rule, ...] = ()
+    transport: TransportOptions = TransportOptions()
 
     def uses(self) -> Iterator[tuple[Kind, Use]]:
         """Give all plugins used, with their kinds."""

@@ -29,6 +29,12 @@ kerberos_authenticator = PluginMaker(
     summary="Asks Lync clients for a ticket, and signs what they are told "
     "(presproxy[kerberos]).",
 )
+tls_authenticator = PluginMaker(
+    kind="auth",
+    name="tls",
+    target="presproxy.auth.tls:TlsAuthenticator",
+    summary="Believes who has a certificate, where one is asked for by TLS.",
+)
 trusted_authenticator = PluginMaker(
     kind="auth",
     name="trusted",

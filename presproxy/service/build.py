@@ -70,6 +70,7 @@ from presproxy.sip.uri import AddressOfRecord
 from presproxy.trace import Tap
 from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
+from presproxy.transport.certificates import Certificate, Trust
 from presproxy.transport.connections import Connections
 from presproxy.transport.hop import Hop
 from presproxy.transport.stream import StreamLimits
@@ -249,7 +250,8 @@ def build(
         "SERVICE": ServiceStep(lync.services, limits.body),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
-    layer = TransactionLayer(metrics=metrics)
+    transport = configuration.transport
+    layer = TransactionLayer(metrics=metrics, to_source=transport.to_source)
     identifier = Identifier(guards.each("auth", plan.auth), domains, pbxs)
     secret = os.urandom(32)
     front = build_front(
@@ -310,6 +312,8 @@ def build(
             idle=limits.idle,
         ),
         advertised=configuration.advertise,
+        trust=Trust(transport.authorities, _shown(plan)),
+        stun=transport.stun,
         now=now,
     )
     sip.connect(_Wire(layer.send, connections), tokens, ticks)
@@ -378,6 +382,14 @@ def _sip_notifier(plan: Plan) -> SipNotifier:
     """Give the notifier that is always there."""
     notifiers = (named.plugin for named in plan.notifiers)
     return next(each for each in notifiers if isinstance(each, SipNotifier))
+
+
+def _shown(plan: Plan) -> Certificate | None:
+    """Give what we prove with who we are to servers that ask."""
+    for place in plan.configuration.listen:
+        for chain, key in place.certificates:
+            return Certificate.read(chain, key)
+    return None
 
 
 def _gone(

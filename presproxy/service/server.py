@@ -31,8 +31,8 @@ from presproxy.server.journal import Journal
 from presproxy.service.background import breath, quietly, run, within
 from presproxy.service.lync import Lync
 from presproxy.service.restoring import Restoring
+from presproxy.transport.certificates import UnusableCertificate
 from presproxy.transport.connections import Connections
-from presproxy.transport.tls import UnusableCertificate
 from presproxy.transport.where import Where
 
 _log = Logger()
@@ -179,6 +179,10 @@ class PresenceServer:
                 _log.error("The old certificate serves on: {error}", error=error)
             else:
                 _log.info("{chain} was read again", chain=certificate.chain)
+        try:
+            self.connections.trust.renew()
+        except UnusableCertificate as error:
+            _log.error("The old authorities are believed on: {error}", error=error)
         return len(certificates)
 
     def sight(self) -> Sight:

@@ -7,7 +7,7 @@ from, and how to send something there.  The transports make them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar, Protocol
 
 Address = tuple[str, int]
@@ -93,6 +93,15 @@ class Flow:
 
         There is nothing to be ended with datagrams.
         """
+
+    @property
+    def certified(self) -> Sequence[str]:
+        """
+        The users whom a certificate of the peer is for, as URIs.
+
+        A mailbox has the scheme ``mailto``.  Only by TLS there are any.
+        """
+        return ()
 
     @property
     def seal(self) -> Seal | None:

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 #: How long they hold, from an hour ago; clocks of two processes are the same.
 _HOLDS = timedelta(days=2)
+_JUST_NOW = timedelta(hours=1)
 
 
 @attrs.frozen(eq=False)
@@ -40,11 +41,16 @@ class Authority:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return cls(path, key, certificate)
 
-    def certify(self, path: Path, *names: str) -> Path:
-        """Write a certificate for names or addresses and its key into one file."""
+    def certify(self, path: Path, *names: str, age: timedelta = _JUST_NOW) -> Path:
+        """
+        Write a certificate and its key into one file.
+
+        ``names`` are hosts, addresses, URIs and mailboxes; the first is its subject.  It
+        holds for two days, and was made ``age`` ago.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self._certificate.subject.rfc4514_string().partition("=")[2]
-        made = _begun(names[0], issuer, key).add_extension(
+        made = _begun(names[0], issuer, key, age).add_extension(
             x509.SubjectAlternativeName([_named(name) for name in names]),
             critical=False,
         )
@@ -60,9 +66,12 @@ class Authority:
 
 
 def _begun(
-    subject: str, issuer: str, key: ec.EllipticCurvePrivateKey
+    subject: str,
+    issuer: str,
+    key: ec.EllipticCurvePrivateKey,
+    age: timedelta = _JUST_NOW,
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC) - timedelta(hours=1)
+    now = datetime.now(UTC) - age
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))
@@ -82,4 +91,7 @@ def _named(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
-        return x509.DNSName(name)
+        pass
+    if ":" in name:
+        return x509.UniformResourceIdentifier(name)
+    return x509.RFC822Name(name) if "@" in name else x509.DNSName(name)

@@ -21,6 +21,7 @@ from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
 from presproxy.transport.calling import Caller
+from presproxy.transport.certificates import Certificate, Trust, Wardrobe
 from presproxy.transport.ends import (
     OurEnd,
     family_of,
@@ -33,15 +34,14 @@ from presproxy.transport.sharing import together
 from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.stream import StreamLimits
 from presproxy.transport.streams import Crowd, Streams
-from presproxy.transport.tls import Certificate, SecureConnection, Securing
+from presproxy.transport.tls import SecureConnection, Securing
 from presproxy.transport.traffic import Backlog, Closed, Receive, Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, MOST_AT_ONCE, UdpTransport
 from presproxy.transport.websocket import SecureWebConnection, WebConnection
 from presproxy.transport.where import SECURE, Where
 
-#: What has connections, and how an error names it.
+#: What has connections.
 _CONNECTIONS = ("tcp", "tls", "ws", "wss")
-_NAMES = {"tls": "TLS", "ws": "WebSocket", "wss": "WebSocket"}
 
 
 class Connections:
@@ -50,7 +50,8 @@ class Connections:
 
     ``receive`` gets each whole message, ``closed`` each stream that ended.
     ``advertised`` is the host, or host and port, by which peers reach us when it is not
-    the one we see ourselves.  ``share`` lets several processes listen on one port;
+    the one we see ourselves.  ``trust`` is how TLS is spoken with those we call; ``share``
+    lets several processes listen on one port;
     ``stun`` tells user agents that ask for it by UDP the address they come from.
     ``now`` tells the moment on the wall clock.  Streams are not read while ``backlog``
     has no room.
@@ -67,6 +68,7 @@ class Connections:
         limits: StreamLimits | None = None,
         locator: Locator | None = None,
         advertised: str | None = None,
+        trust: Trust | None = None,
         share: bool = False,
         stun: bool = False,
         now: Callable[[], float] = time.time,
@@ -97,9 +99,13 @@ class Connections:
             return Streams(traffic, kept, reactor, metrics, crowd)
 
         self._streams = {each: streams(each) for each in _CONNECTIONS}
-        self._caller = Caller(reactor, self._streams["tcp"])
+        self.trust = Trust() if trust is None else trust
+        self._caller = Caller(
+            reactor, self._streams["tcp"], self._streams["tls"], self.trust
+        )
         self._udp: list[UdpTransport] = []
-        self._tcp_ends: list[OurEnd] = []
+        #: Of what we open connections by.
+        self._ends: dict[str, list[OurEnd]] = {"tcp": [], "tls": []}
         self._udp_ports: list[Any] = []
         self._stream_ports: list[Any] = []
         self._certificates: list[Certificate] = []
@@ -151,7 +157,8 @@ class Connections:
         for port in ports:
             await maybeDeferred(port.stopListening)
         self._udp.clear()
-        self._tcp_ends.clear()
+        for ends in self._ends.values():
+            ends.clear()
 
     # --- Finding a way
 
@@ -184,17 +191,17 @@ class Connections:
             raise Unreachable(str(hop), f"{hop.host!r} is no address")
         if hop.transport == "udp":
             return self._udp_towards(hop).flow_to(hop.address)
-        flow = self._streams[hop.transport].find(hop.address)
+        flow = self._streams[hop.transport].find(hop.address, hop.name)
         if flow is not None:
             return flow
-        if hop.transport != "tcp":
-            name = _NAMES[hop.transport]
-            raise Unreachable(str(hop), f"by {name} we open no connections")
-        return await self._caller.call(hop, _nearest(self._tcp_ends, hop.host))
+        if hop.transport not in self._ends:
+            raise Unreachable(str(hop), "by WebSocket we open no connections")
+        ends = self._ends[hop.transport]
+        return await self._caller.call(hop, _nearest(ends, hop.host))
 
     def _transports(self) -> Sequence[str]:
         spoken = ["udp"] if self._udp else []
-        return [*spoken, "tcp", *self._spoken]
+        return [*spoken, "tcp", "tls", *self._spoken]
 
     def _udp_towards(self, hop: Hop) -> UdpTransport:
         ends = [transport.end for transport in self._udp]
@@ -210,13 +217,15 @@ class Connections:
             return self._adopt_udp
         if where.transport == "tcp":
             return self._adopt_tcp
-        if where.transport not in self._spoken:
+        if where.transport != "tls" and where.transport not in self._spoken:
             self._spoken.append(where.transport)
         if where.transport not in SECURE:
             return self._adopt_web
-        certificate = Certificate.read(where.certificate, where.key)
-        self._certificates.append(certificate)
-        return partial(self._adopt_secure, where.transport, certificate)
+        wardrobe = Wardrobe(
+            [Certificate.read(*files, where.clients) for files in where.certificates]
+        )
+        self._certificates += wardrobe.certificates
+        return partial(self._adopt_secure, where.transport, wardrobe)
 
     def _adopt_udp(self, bound: Any, end: OurEnd) -> None:
         transport = UdpTransport(self._datagrams, end, self._metrics, stun=self._stun)
@@ -229,18 +238,20 @@ class Connections:
 
     def _adopt_tcp(self, bound: Any, end: OurEnd) -> None:
         self._adopt_stream(bound, self._streams["tcp"].accepting(end))
-        self._tcp_ends.append(end)
+        self._ends["tcp"].append(end)
 
     def _adopt_web(self, bound: Any, end: OurEnd) -> None:
         accepting = self._streams["ws"].accepting(end, WebConnection)
         self._adopt_stream(bound, accepting)
 
     def _adopt_secure(
-        self, transport: str, certificate: Certificate, bound: Any, end: OurEnd
+        self, transport: str, wardrobe: Wardrobe, bound: Any, end: OurEnd
     ) -> None:
         kind = SecureConnection if transport == "tls" else SecureWebConnection
         accepting = self._streams[transport].accepting(end, kind)
-        self._adopt_stream(bound, Securing(certificate, accepting, self._reactor))
+        self._adopt_stream(bound, Securing(wardrobe, accepting, self._reactor))
+        if transport in self._ends:
+            self._ends[transport].append(end)
 
     def _adopt_stream(self, bound: Any, factory: IProtocolFactory) -> None:
         port = self._reactor.adoptStreamPort(bound.fileno(), bound.family, factory)

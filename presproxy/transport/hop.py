@@ -13,12 +13,14 @@ class Hop:
     """
     A transport (``udp``, ``tcp`` or ``tls``), an address and a port.
 
-    ``host`` is a literal address, an IPv6 one without brackets.
+    ``host`` is a literal address, an IPv6 one without brackets.  ``name`` is the host or
+    domain that it has to prove to be, by TLS.
     """
 
     transport: str
     host: str
     port: int
+    name: str = ""
 
     @property
     def address(self) -> Address:

@@ -24,13 +24,15 @@ from presproxy.transport.sharing import together
 _PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 80, "wss": 443}
 #: By which we open no connections: those there are were opened by their peers, and are
 #: known by address.
-_OPENED_BY_PEERS = {"tls": "TLS", "ws": "WebSocket", "wss": "WebSocket"}
+_OPENED_BY_PEERS = ("ws", "wss")
 #: Of one target.  Chosen: a farm has fewer, and an attacker no use for more.
 _MOST_SERVICES = 8
 _MOST_HOPS = 16
 
 #: The services of NAPTR records (RFC 3263 §8) which lead to transports there are.
-_SERVICES = {"SIP+D2U": "udp", "SIP+D2T": "tcp"}
+_SERVICES = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
+#: What names of services begin with, where there are no NAPTR records.
+_PREFIXES = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 
 
 @attrs.define(eq=False)
@@ -71,8 +73,7 @@ class Locator:
         if not is_domain(host):
             raise Unreachable(target, f"{host!r} is no host")
         if asked in _OPENED_BY_PEERS:
-            name = _OPENED_BY_PEERS[asked]
-            raise Unreachable(target, f"by {name} we open no connections")
+            raise Unreachable(target, "by WebSocket we open no connections")
         opened = [each for each in transports if each not in _OPENED_BY_PEERS]
         return await self._locate_name(host.lower(), asked, uri, opened)
 
@@ -87,7 +88,7 @@ class Locator:
             places = await self._services(name, asked, transports)
         found = await together(self._addresses(host) for _, host, _ in places)
         hops = [
-            Hop(transport, address, port)
+            Hop(transport, address, port, name if transport == "tls" else "")
             for (transport, _, port), (addresses, _) in zip(places, found, strict=True)
             for address in _usable(addresses)
         ]
@@ -122,7 +123,7 @@ class Locator:
         self, name: str, asked: str | None, transports: Sequence[str]
     ) -> list[tuple[str, str]]:
         if asked is not None:
-            return [(asked, f"_sip._{asked}.{name}")]
+            return [(asked, f"{_PREFIXES[asked]}.{name}")]
         pointers = await self.names.pointers(name)
         pointed = [
             (_SERVICES[pointer.service], pointer.replacement)
@@ -130,7 +131,7 @@ class Locator:
             if _SERVICES.get(pointer.service) in transports and pointer.flags == "s"
         ]
         return pointed[:_MOST_SERVICES] or [
-            (each, f"_sip._{each}.{name}") for each in transports
+            (each, f"{_PREFIXES[each]}.{name}") for each in transports
         ]
 
 
@@ -197,7 +198,10 @@ def _hop_to_literal(
 ) -> Hop:
     if not _is_unicast(address):
         raise Unreachable(target, f"{address} is not the address of one host")
-    return Hop(transport, str(address), uri.port or _PORTS[transport])
+    port = uri.port or _PORTS[transport]
+    return Hop(
+        transport, str(address), port, str(address) if transport == "tls" else ""
+    )
 
 
 def _usable(addresses: Sequence[str]) -> Iterator[str]:

@@ -222,6 +222,10 @@ class StreamConnection(TwistedProtocol):
 
     # --- In
 
+    def leads_to(self, name: str) -> bool:
+        """Whether what is meant for a host or a domain may go here; it is not proved."""
+        return True
+
     def connectionMade(self) -> None:
         """Make the flow."""
         local, peer = self.transport.getHost(), self.transport.getPeer()

@@ -110,10 +110,12 @@ class Streams:
         if self._looking.running:
             self._looking.stop()
 
-    def find(self, peer: Address) -> StreamFlow | None:
-        """Give the flow of an open connection to a peer."""
+    def find(self, peer: Address, name: str = "") -> StreamFlow | None:
+        """Give the flow of an open connection to a peer, who proved a name if he has to."""
         connection = self._by_peer.get(peer)
         if connection is None or connection.state is not State.OPEN:
+            return None
+        if not connection.leads_to(name):
             return None
         return connection.flow
 

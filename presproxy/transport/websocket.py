@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from presproxy.sip.framing import StreamBroken
 from presproxy.transport.stream import State, StreamConnection, StreamFlow
-from presproxy.transport.tls import SecureConnection
+from presproxy.transport.tls import SecureConnection, SecureFlow
 from presproxy.transport.webframing import WebFraming
 
 
@@ -21,7 +21,7 @@ class WebFlow(StreamFlow):
     transport = "WS"
 
 
-class SecureWebFlow(StreamFlow):
+class SecureWebFlow(SecureFlow):
     """A way to one peer by WebSocket over TLS."""
 
     __slots__ = ()
@@ -66,3 +66,4 @@ class SecureWebConnection(WebConnection, SecureConnection):
     """One connection by WebSocket over TLS."""
 
     flow_type = SecureWebFlow
+    flow: SecureWebFlow

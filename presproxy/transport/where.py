@@ -2,7 +2,8 @@
 Where to listen, as the command line and the configuration write it.
 
 ``udp:5060``, ``tcp:5060:interface=127.0.0.1``, ``udp:0:interface=[::1]``,
-``tls:5061:cert=/etc/presproxy/chain.pem:key=/etc/presproxy/key.pem``, and for browsers
+``tls:5061:cert=/etc/presproxy/chain.pem:key=/etc/presproxy/key.pem``, with more of both for
+other names and ``clients=/etc/presproxy/ca.pem`` for peers who have certificates, and for browsers
 ``ws:8088`` and ``wss:8443`` with a certificate as for ``tls``.  A colon in a value is written ``\\:`` or stands within the brackets of an IPv6 address.
 """
 
@@ -24,7 +25,7 @@ SECURE = ("tls", "wss")
 _PART = re.compile(r"(?:\\.|\[[^\]]*\]|[^:\\\[]|[\\\[])*", re.DOTALL)
 _BARE_IPV6 = re.compile(r"interface=([0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)")
 #: The options, and what stands behind their names.
-_SAID = {"interface": "ADDRESS", "cert": "FILE", "key": "FILE"}
+_SAID = {"interface": "ADDRESS", "cert": "FILE", "key": "FILE", "clients": "FILE"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -47,7 +48,8 @@ class Where:
     ``transport`` is one of `AVAILABLE`; ``port`` 0 takes a free one.  ``interface`` is
     the address of one interface of this host, without brackets; empty for all of them;
     or ``localhost`` for the loopback in both families.  ``certificate`` and ``key`` are
-    the files that TLS wants, and empty for the others.
+    the files that TLS wants, and empty for the others; ``more`` are pairs of them for
+    other names, and ``clients`` is the file of who certifies peers.
     """
 
     transport: str
@@ -55,6 +57,13 @@ class Where:
     interface: str = ""
     certificate: str = ""
     key: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    clients: str = ""
+
+    @property
+    def certificates(self) -> Sequence[tuple[str, str]]:
+        """All files of certificates, each with that of its key."""
+        return ((self.certificate, self.key), *self.more) if self.certificate else ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -102,13 +111,15 @@ def parse_where(text: str) -> Where:
     if mistakes:
         raise MalformedWhere(text, "; ".join(mistakes))
     given = options.given
-    certificate = given.get("cert", "")
+    certificate, key = options.certificates[0] if options.certificates else ("", "")
     return Where(
         transport.lower(),
         int(port),
         _canonical(given.get("interface", "")),
         certificate,
-        given.get("key", certificate),
+        key,
+        tuple(options.certificates[1:]),
+        given.get("clients", ""),
     )
 
 
@@ -118,6 +129,8 @@ class _Options:
 
     is_tls: bool
     given: dict[str, str] = attrs.field(factory=dict)
+    #: Each with its key: the same file, until a key follows.
+    certificates: list[tuple[str, str]] = attrs.field(factory=list)
     mistakes: list[str] = attrs.field(factory=list)
 
     def read(self, options: Sequence[str]) -> None:
@@ -130,20 +143,29 @@ class _Options:
             elif name in self.given:
                 self.mistakes.append(f"{name} is named twice")
             else:
-                self.given[name] = _unescape(value)
-                self._look_at(name)
-        if self.is_tls and "cert" not in self.given:
+                self._take(name, _unescape(value))
+        if self.is_tls and not self.certificates:
             self.mistakes.append("cert=FILE is missing, the certificate of this server")
 
     @property
     def _known(self) -> Sequence[str]:
-        return ("interface", "cert", "key") if self.is_tls else ("interface",)
+        return tuple(_SAID) if self.is_tls else ("interface",)
 
-    def _look_at(self, name: str) -> None:
+    def _take(self, name: str, value: str) -> None:
         if name == "interface":
-            self.mistakes += _mistakes_of_interface(self.given[name])
-        elif not self.given[name]:
+            self.mistakes += _mistakes_of_interface(value)
+        elif not value:
             self.mistakes.append(f"{name}= names no file")
+        if name == "cert":
+            # Any number of them.  A key is for the one before it, or for the first.
+            before = "" if self.certificates else self.given.get("key", "")
+            self.certificates.append((value, before or value))
+            if not before:
+                self.given.pop("key", None)
+            return
+        self.given[name] = value
+        if name == "key" and self.certificates:
+            self.certificates[-1] = (self.certificates[-1][0], value)
 
 
 def _split(text: str) -> list[str]:

@@ -25,6 +25,7 @@ from presproxy.errors import FlowClosed, MalformedField
 from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
+from presproxy.transport.certificates import trusting
 from presproxy.transport.ends import (
     OurEnd,
     local_host_towards,
@@ -33,7 +34,7 @@ from presproxy.transport.ends import (
 from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.stream import Ending, StreamConnection, StreamLimits
 from presproxy.transport.streams import Streams
-from presproxy.transport.tls import SecureConnection, Securing, reason_of, trusting
+from presproxy.transport.tls import SecureConnection, Securing, reason_of
 from presproxy.transport.traffic import Traffic
 from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
 from presproxy.transport.where import Where

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 
 import pytest
 import pytest_twisted
@@ -22,9 +23,14 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from presproxy.testing.certificates import Authority
+from presproxy.transport.certificates import (
+    Certificate,
+    Trust,
+    UnusableCertificate,
+    trusting,
+)
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.stream import StreamLimits
-from presproxy.transport.tls import Certificate, UnusableCertificate, trusting
 from presproxy.transport.where import Where
 
 NAME = "presproxy.example.test"
@@ -108,24 +114,6 @@ async def test_a_peer_is_found_by_the_connection_that_it_opened(
     found = await connections.flow_to(f"sip:127.0.0.1:{peer.address[1]};transport=tls")
 
     assert found is flow
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "sip:127.0.0.1:9;transport=tls",
-        "sip:x.example.test;transport=tls",
-        "sips:b.test",
-    ],
-)
-@pytest_twisted.ensureDeferred
-async def test_nobody_is_called_by_tls(target, secure):
-    connections, _ = await secure()
-
-    with pytest.raises(Unreachable) as caught:
-        await connections.flow_to(target)
-
-    assert "by TLS we open no connections" in str(caught.value)
 
 
 @pytest_twisted.ensureDeferred
@@ -255,6 +243,170 @@ async def test_much_goes_through_whole_in_both_directions(
 
     assert [data for data, _ in received] == [message] * 5
     assert await peer.read(5 * len(message)) == message * 5
+
+
+# -- Names of ours, and those of peers -----------------------------------------------------
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_asks_for_a_name_is_shown_its_certificate(
+    open_house, authority, tmp_path, call_securely, house, options
+):
+    names = ("one.test", "two.test", "*.three.test")
+    paths = [str(authority.certify(tmp_path / f"{n[-9:]}", n)) for n in names]
+    connections = open_house()
+    more = tuple((path, path) for path in paths[1:])
+    place = Where("tls", 0, "127.0.0.1", paths[0], paths[0], more)
+    [where] = await connections.listen(place)
+
+    for name in ("one.test", "two.test", "x.three.test"):
+        creator = trusting(str(authority.path), name)
+        peer = await call_securely(where, creator)
+        peer.send(options)
+        await house.received.get()
+
+    stranger = await call_securely(where, trusting(str(authority.path), "four.test"))
+    await stranger.closed
+    assert len(connections.certificates) == 3
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class CertifiedClient:
+    """A peer who shows a certificate."""
+
+    def __init__(self, path):
+        self._path = str(path)
+
+    def clientConnectionForTLS(self, protocol):
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.use_certificate_chain_file(self._path)
+        context.use_privatekey_file(self._path)
+        return SSL.Connection(context, None)
+
+
+@pytest.fixture
+def asking(open_house, certificate, authority):
+    """Listen by TLS, and ask for certificates."""
+
+    async def listen():
+        path = str(certificate)
+        clients = str(authority.path)
+        place = Where("tls", 0, "127.0.0.1", path, path, clients=clients)
+        [where] = await open_house().listen(place)
+        return where
+
+    return listen
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_peer_is_known_by_its_certificate(
+    asking, authority, tmp_path, call_securely, house, options
+):
+    alice = authority.certify(tmp_path / "alice.pem", "alice", "sip:alice@example.test")
+    where = await asking()
+    peer = await call_securely(where, CertifiedClient(alice))
+    peer.send(options)
+
+    _, flow = await house.received.get()
+
+    assert flow.certified == ("sip:alice@example.test",)
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_peer_without_a_certificate_comes_in_as_nobody(
+    asking, call_securely, house, options
+):
+    peer = await call_securely(await asking())
+    peer.send(options)
+
+    _, flow = await house.received.get()
+
+    assert flow.certified == ()
+
+
+@pytest.mark.parametrize("wrong", ["of another authority", "expired"])
+@pytest_twisted.ensureDeferred
+async def test_a_certificate_that_proves_nothing_keeps_its_peer_out(
+    wrong, asking, authority, tmp_path, call_securely, house, options
+):
+    if wrong == "expired":
+        signer, age = authority, timedelta(days=3)
+    else:
+        signer, age = Authority.make(tmp_path, "Authority"), timedelta(0)
+    alice = signer.certify(tmp_path / "alice.pem", "sip:alice@example.test", age=age)
+    peer = await call_securely(await asking(), CertifiedClient(alice))
+    peer.send(options)
+
+    await peer.closed
+
+    assert house.messages == []
+    await until(
+        lambda: house.count("connections_ended", transport="tls", why="unsecured") == 1
+    )
+
+
+# -- Calling -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calling(open_house, authority):
+    """Make connections that believe the authority."""
+    return open_house(trust=Trust(str(authority.path)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_proves_its_name_is_called(calling, secure, house, options):
+    _, where = await secure()
+    hop = Hop("tls", "127.0.0.1", where.port, NAME)
+
+    flow = await calling.flow_by(hop)
+    flow.send(options)
+
+    data, _ = await house.received.get()
+    assert data == options
+    assert flow.transport == "TLS"
+    assert await calling.flow_by(hop) is flow
+
+
+@pytest.mark.parametrize("name", ["other.example.test", "127.0.0.1"])
+@pytest_twisted.ensureDeferred
+async def test_who_proves_another_name_is_told_nothing(name, calling, secure, house):
+    _, where = await secure()
+    await calling.flow_by(Hop("tls", "127.0.0.1", where.port, NAME))
+
+    with pytest.raises(Unreachable, match=f"certificate is not for {name}"):
+        await calling.flow_by(Hop("tls", "127.0.0.1", where.port, name))
+
+    assert house.messages == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_whom_nobody_certifies_is_told_nothing(open_house, secure):
+    _, where = await secure()
+
+    with pytest.raises(Unreachable, match="certificate verify failed"):
+        await open_house().flow_by(Hop("tls", "127.0.0.1", where.port, NAME))
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_speaks_no_tls_is_not_called(calling, open_house):
+    [where] = await open_house().listen(Where("tcp", 0, "127.0.0.1"))
+
+    with pytest.raises(Unreachable):
+        await calling.flow_by(Hop("tls", "127.0.0.1", where.port, NAME))
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_connection_of_a_stranger_is_not_taken_for_a_name(
+    secure, call_securely, house, options
+):
+    connections, where = await secure()
+    peer = await call_securely(where)
+    peer.send(options)
+    await house.received.get()
+
+    with pytest.raises(Unreachable):
+        await connections.flow_by(Hop("tls", *peer.address, NAME))
 
 
 # -- Certificates -----------------------------------------------------------------------

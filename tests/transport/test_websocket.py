@@ -22,9 +22,9 @@ from wsproto.events import (
 
 from presproxy.sip.framing import Limits, StreamBroken
 from presproxy.testing.certificates import Authority
+from presproxy.transport.certificates import trusting
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.stream import StreamLimits
-from presproxy.transport.tls import trusting
 from presproxy.transport.webframing import WebFraming
 from presproxy.transport.where import Where
 

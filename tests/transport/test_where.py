@@ -27,6 +27,10 @@ from presproxy.transport.where import DEFAULT, MalformedWhere, Where, parse_wher
             r"TLS:0:key=/k\:1:interface=[::1]:cert=/c",
             Where("tls", 0, "::1", "/c", "/k:1"),
         ),
+        (
+            "wss:0:cert=a:key=b:cert=c:cert=d:key=e:clients=f",
+            Where("wss", 0, "", "a", "b", (("c", "c"), ("d", "e")), "f"),
+        ),
     ],
 )
 def test_a_place_is_read(text, where):
@@ -41,7 +45,9 @@ def test_a_place_is_read(text, where):
         ("sctp:5060", ["'sctp' is no transport, as udp, tcp, tls, ws, wss are"]),
         ("tls:5061", ["cert=FILE is missing"]),
         ("tls:5061:cert=", ["cert= names no file"]),
-        ("tls:5061:cert=a:cert=b", ["cert is named twice"]),
+        ("tls:5061:cert=a:key=b:key=c", ["key is named twice"]),
+        ("tls:5061:key=b:cert=a:key=c", ["key is named twice"]),
+        ("tls:5061:cert=a:clients=", ["clients= names no file"]),
         ("tls:5061:cert=a:k=b", ["only interface=ADDRESS and cert=FILE and key=FILE"]),
         ("ws:80:cert=a", ["'cert=a' is no option: only interface=ADDRESS is"]),
         ("wss:443", ["cert=FILE is missing"]),
