@@ -18,6 +18,7 @@ from presproxy.config import (
     make_plan,
     prepare,
 )
+from presproxy.config.aggregate import AggregateOptions
 from presproxy.config.read import KEYS
 from presproxy.config.values import PACKAGES
 from presproxy.errors import ConfigurationMistakes
@@ -335,6 +336,11 @@ def test_a_door_for_tls_has_a_certificate_that_can_be_used(tmp_path):
         ('http = "udp:1"', "http: HTTP is spoken over tcp, not udp"),
         ('advertise = "a b"', "advertise: 'a b' is neither a host nor host:port"),
         ('pbx = "10.0.0.1/8"', "pbx: 10.0.0.1/8 has host bits set"),
+        ('[aggregate]\nserver = "a b"', "aggregate: option server: no host: 'a b'"),
+        (
+            "[aggregate]\nlinger = -1",
+            "aggregate: option linger: 'linger' must be >= 0: -1.0",
+        ),
         ("limits = 3", "limits: is not a table"),
         (
             '[transport]\nauthorities = "none.pem"',
@@ -523,7 +529,9 @@ def options(plugin):
 def test_the_example_leaves_nothing_out(catalogue):
     text = EXAMPLE.read_text()
     limits = [
-        field.name for kind in (Limits, LyncOptions) for field in attrs.fields(kind)
+        field.name
+        for kind in (Limits, LyncOptions, AggregateOptions)
+        for field in attrs.fields(kind)
     ]
 
     missing = [

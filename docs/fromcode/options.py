@@ -8,6 +8,7 @@ from sphinx.application import Sphinx
 
 from fromcode.writing import definition, written_by
 from presproxy.config import Limits, LyncOptions, TransportOptions
+from presproxy.config.aggregate import AggregateOptions
 from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.maker import KINDS
@@ -38,6 +39,11 @@ def transport() -> str:
     return _listed(options_of(TransportOptions))
 
 
+def aggregate() -> str:
+    """Write all options of what is fetched from a server behind."""
+    return _listed(options_of(AggregateOptions))
+
+
 def _listed(options: Iterable[Option]) -> str:
     return "\n".join(definition(_term(option), option.help) for option in options)
 
@@ -56,3 +62,4 @@ def setup(app: Sphinx) -> None:
     app.add_directive("limits", written_by(limits))
     app.add_directive("lync", written_by(lync))
     app.add_directive("transport", written_by(transport))
+    app.add_directive("aggregate", written_by(aggregate))

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from presproxy.config.aggregate import AggregateOptions
 from presproxy.config.read import read
 from presproxy.config.values import CommandLine, Configuration, Machine
 from presproxy.errors import ConfigurationMistakes
@@ -76,6 +77,9 @@ def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
     builder.refuse_doubles("notifier", [use.name for use in configuration.notifier])
     packages = builder.each("package", configuration.package)
     builder.refuse_doubles("package", [named.plugin.name for named in packages])
+    builder.refuse_unserved(
+        configuration.aggregate, [named.plugin.name for named in packages]
+    )
     aggregator = builder.each("aggregator", [configuration.aggregator])
     if builder.mistakes:
         raise ConfigurationMistakes(builder.mistakes)
@@ -103,6 +107,14 @@ class _Builder:
             except ConfigurationMistakes as error:
                 self.mistakes.extend(error.mistakes)
         return built
+
+    def refuse_unserved(
+        self, aggregate: AggregateOptions, served: Sequence[str]
+    ) -> None:
+        if aggregate.server:
+            for name in aggregate.packages:
+                if name not in served:
+                    self.mistakes.append(f"aggregate: no package {name} is served")
 
     def refuse_doubles(self, kind: Kind, names: Sequence[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from presproxy.config.aggregate import AggregateOptions
 from presproxy.config.values import (
     SIP,
     CommandLine,
@@ -61,6 +62,7 @@ KEYS = (
     "front",
     "route",
     "transport",
+    "aggregate",
 )
 
 #: Seconds.  No interval of an hour or more is too brief (RFC 6665 §4.2.1.1).
@@ -141,6 +143,7 @@ class _Reader:
             front=self._options("front", FrontOptions),
             route=self._rules(upstream),
             transport=self._transport(),
+            aggregate=self._options("aggregate", AggregateOptions),
         )
 
     # -- What was given ---------------------------------------------------------------

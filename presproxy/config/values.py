@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from presproxy.config.aggregate import AggregateOptions
 from presproxy.extend.maker import Kind, option
 from presproxy.extend.uses import Use
 from presproxy.server.front.options import FrontOptions
@@ -264,6 +265,7 @@ class Configuration:
     front: FrontOptions = attrs.field(default=FrontOptions())
     route: tuple[Rule, ...] = ()
     transport: TransportOptions = TransportOptions()
+    aggregate: AggregateOptions = attrs.field(factory=AggregateOptions)
 
     def uses(self) -> Iterator[tuple[Kind, Use]]:
         """Give all plugins used, with their kinds."""

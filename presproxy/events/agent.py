@@ -65,6 +65,11 @@ class PresenceAgent:
     gone: Callable[[Subscription], None]
     #: Gives what a user keeps here of himself.
     accounts: Callable[[AddressOfRecord], Account] = lambda aor: Account()
+    #: Told of a presentity and a package that somebody watches whom nobody watched
+    #: before, and that nobody watches any more.
+    watched: Callable[[AddressOfRecord, str, bool], None] = lambda aor, package, is_: (
+        None
+    )
     _subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     _by_watcher: dict[AddressOfRecord, int] = attrs.field(factory=dict)
     _expiries: Expiries[Subscription] = attrs.field(factory=Expiries)
@@ -163,6 +168,10 @@ class PresenceAgent:
         subscription.reason = Reason.TIMEOUT
         resource = self.resources.take(subscription.presentity, subscription.package)
         self._feed(resource)
+        if not resource.subscriptions:
+            # Who asks again soon is told what will be known then.
+            self.watched(resource.presentity, resource.package.name, True)
+            self.watched(resource.presentity, resource.package.name, False)
         self.fanout.tell_one(resource, subscription)
         self.resources.drop_if_empty(resource)
         if was_pending:
@@ -278,6 +287,8 @@ class PresenceAgent:
         self._feed(resource)
         # One string for all who watch.
         subscription.presentity = resource.presentity
+        if not resource.subscriptions:
+            self.watched(resource.presentity, resource.package.name, True)
         resource.subscriptions[subscription.key] = subscription
         self._subscriptions[subscription.key] = subscription
         watcher = subscription.watcher.aor
@@ -297,6 +308,7 @@ class PresenceAgent:
                 del self._by_watcher[watcher]
         if not resource.subscriptions:
             resource.forget()
+            self.watched(resource.presentity, resource.package.name, False)
             watched = watched_package(subscription.package)
             if watched is not None:
                 self.visitors.forget_departed(subscription.presentity, watched)

@@ -47,6 +47,8 @@ class Resource:
     tells_changes: bool = False
     #: The latest modified comes first.
     publications: list[Publication] = attrs.field(factory=list)
+    #: What a server behind says, in memory only.
+    fetched: Publication | None = None
     #: What Lync endpoints published, in no order.
     categories: Sequence[Category] = ()
     #: By how many there will be more when all first ones on their way are live.
@@ -82,7 +84,11 @@ class Resource:
     def is_empty(self) -> bool:
         """Whether there is nothing left to remember."""
         return not (
-            self.publications or self.subscriptions or self.categories or self.growth
+            self.publications
+            or self.subscriptions
+            or self.categories
+            or self.growth
+            or self.fetched
         )
 
     def outdate(self) -> None:
@@ -168,12 +174,18 @@ class Resource:
             account = self.account()
         material = Material(
             self.presentity,
-            tuple(self.publications),
+            self._told_of(),
             watchers,
             self.categories,
             account,
         )
         return self.guard.tell(self.package.compose, material)
+
+    def _told_of(self) -> Sequence[Publication]:
+        if self.fetched is None:
+            return tuple(self.publications)
+        several = (*self.publications, self.fetched)
+        return sorted(several, key=lambda each: -each.modified_at)
 
     def _rendered(
         self, state: Any, view: View, content_type: str

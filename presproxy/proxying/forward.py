@@ -113,7 +113,7 @@ def passed_back(
     header.pop("Via")
     if "Via" not in header:
         return None
-    header.remove(_ASSERTED)
+    header.remove(ASSERTED)
     header.remove("Content-Length")
     for name, value in more:
         header.add(name, value)

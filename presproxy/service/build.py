@@ -59,6 +59,7 @@ from presproxy.server.targets import Targets
 from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
+from presproxy.service.behind import build_aggregate
 from presproxy.service.front import Roads, build_front, build_prober
 from presproxy.service.lamps import build_mailboxes
 from presproxy.service.lists import build_lists
@@ -151,6 +152,19 @@ def build(
         reactor.callLater,
         lambda subscription: _gone(keeper, connected, subscription, now()),
     )
+    aggregate = build_aggregate(
+        configuration,
+        reactor,
+        resources,
+        partial(_published, agent),
+        run,
+        metrics,
+        now,
+        ticks,
+        tap,
+    )
+    if aggregate is not None:
+        agent.watched = aggregate.upstream.watched
     compositor = Compositor(
         resources,
         partial(_published, agent),
@@ -349,6 +363,7 @@ def build(
         lync,
         house,
         None if front is None else build_prober(front, layer, tokens, ticks),
+        aggregate,
     )
 
 

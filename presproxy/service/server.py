@@ -29,6 +29,7 @@ from presproxy.server.house import House
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.service.background import breath, quietly, run, within
+from presproxy.service.behind import Aggregate
 from presproxy.service.lync import Lync
 from presproxy.service.restoring import Restoring
 from presproxy.transport.certificates import UnusableCertificate
@@ -89,6 +90,8 @@ class PresenceServer:
     lync: Lync
     house: House
     prober: Prober | None = None
+    #: What is fetched from a server behind, if anything is.
+    aggregate: Aggregate | None = None
     loaded: Callable[[], object] = lambda: None
     patience: Patience = Patience()
     #: The places really listened on, once it is started.
@@ -137,6 +140,7 @@ class PresenceServer:
         ):
             for named in used:
                 await self._start_plugin(kind, named)
+        await self._start_aggregate()
         self._start_timers()
         if self.prober is not None:
             await self.prober.look_up()
@@ -145,6 +149,11 @@ class PresenceServer:
             self._begin_probing(self.prober)
         self.is_ready = True
         run(self._catch_up(restorer))
+
+    async def _start_aggregate(self) -> None:
+        if self.aggregate is not None:
+            await self.aggregate.start()
+            self._started.append(("what is fetched from behind", self.aggregate.stop))
 
     async def _start_plugin(self, kind: str, named: Named[Any]) -> None:
         async def stop() -> None:
@@ -339,6 +348,8 @@ class PresenceServer:
 
     def _sweep(self) -> None:
         """End what is over, a slice of it now and the rest in turns of its own."""
+        if self.aggregate is not None:
+            self.aggregate.upstream.sweep()
         if self._rest_of_sweep is not None and self._rest_of_sweep.active():
             return
         now, ticks = self.house.now(), self.core.ticks()

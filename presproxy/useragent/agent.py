@@ -54,6 +54,8 @@ class UserAgent:
     account: Account | None = None
     clock: IReactorTime = attrs.field()
     limit: float = LIMIT
+    #: Seconds over which its subscriptions are refreshed when the connection broke.
+    spread: float = 0.0
     tap: Tap = attrs.field(factory=Tap)
     tokens: Tokens = attrs.field(factory=lambda: Tokens(os.urandom))
     core: Core = attrs.field(init=False, repr=False)
@@ -71,6 +73,7 @@ class UserAgent:
             self.tokens,
             self.clock,
             self.limit,
+            spread=self.spread,
         )
 
     async def start(self) -> None:

@@ -9,6 +9,7 @@ credentials, waits, and answers challenges.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from random import random
 from typing import Protocol
 
 import attrs
@@ -95,7 +96,8 @@ class Core:
     A user agent's core, for the user ``aor``.
 
     ``usages`` has what waits for NOTIFYs, by Call-ID and our own tag.  ``limit`` is how
-    many seconds an answer is waited for.
+    many seconds an answer is waited for.  When a connection breaks, what hangs on it is
+    refreshed within ``spread`` seconds, each when ``random`` says.
     """
 
     aor: AddressOfRecord
@@ -105,6 +107,8 @@ class Core:
     clock: IReactorTime
     limit: float
     agent_name: str = "presproxy"
+    spread: float = 0.0
+    random: Callable[[], float] = random
     usages: dict[tuple[str, str], Usage] = attrs.field(factory=dict)
     _layer: TransactionLayer = attrs.field(factory=TransactionLayer)
     _exchanges: set[_Exchange] = attrs.field(factory=set)

@@ -66,9 +66,9 @@ class Holder:
         self._pause = _FIRST_PAUSE
         self.alarm.set(granted * REFRESH_AT, self._due)
 
-    def hurry(self) -> None:
-        """Refresh as soon as it makes sense: whatever broke may need a moment."""
-        self.alarm.set(_FIRST_PAUSE, self._due)
+    def hurry(self, more: float = 0.0) -> None:
+        """Refresh as soon as it makes sense: whatever broke may need a moment, or more."""
+        self.alarm.set(_FIRST_PAUSE + more, self._due)
 
     def let_go(self) -> None:
         """Refresh no more."""

@@ -68,6 +68,8 @@ class HeldSubscription:
     dialog: Dialog | None = None
     ended: PresproxyError | None = None
     granted: int = 0
+    #: When it ends unless it is refreshed, on the user agent's clock.
+    confirmed_until: float = 0.0
     _leaving: bool = False
     _kept: deque[Notification] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
     _waiting: Deferred[None] | None = None
@@ -149,7 +151,7 @@ class HeldSubscription:
     def cut_off(self) -> None:
         """Refresh at once: the new Contact says where we are (RFC 6665 §4.4.1)."""
         if self.ended is None and not self._leaving and self.expires:
-            self._holder.hurry()
+            self._holder.hurry(self.core.spread * self.core.random())
 
     def stopped(self, error: PresproxyError) -> None:
         """Hear that the user agent stops: nothing can come any more."""
@@ -185,6 +187,7 @@ class HeldSubscription:
     def _established(self, response: Response) -> None:
         accept("SUBSCRIBE", response)
         self.granted = granted("SUBSCRIBE", response, self.expires)
+        self.confirmed_until = self.core.clock.seconds() + self.granted
         if self.dialog is None:
             self.dialog = Dialog.of_response(response)
         if self.ended is None and self.granted:

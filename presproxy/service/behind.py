@@ -1,0 +1,114 @@
+"""What is fetched from a server behind, built, started and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from random import SystemRandom
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+
+from presproxy.config import Configuration
+from presproxy.config.aggregate import AggregateOptions, read_server
+from presproxy.events.resource import Resources
+from presproxy.events.upstream import Aim, Upstream
+from presproxy.metrics import Metrics
+from presproxy.sip.uri import AddressOfRecord, address_of_record
+from presproxy.trace import Tap
+from presproxy.useragent import Account, NoAnswer, UserAgent
+from presproxy.useragent.alarms import Alarms
+
+_log = Logger()
+
+#: Seconds within which all is asked for again when the connection to the server behind
+#: broke.  Chosen: a server that has just started is not overrun by ten thousand.
+_SPREAD = 5.0
+
+_ALIVE = "Subscriptions at the server behind that are alive."
+
+
+@attrs.frozen(eq=False)
+class Aggregate:
+    """The user agent that speaks to the server behind, and what it fetches."""
+
+    agent: UserAgent
+    upstream: Upstream
+
+    async def start(self) -> None:
+        """Begin to fetch; a server behind that is not there yet is asked again."""
+        try:
+            await self.agent.start()
+        except NoAnswer as error:
+            _log.warn("The server behind is away: {error}", error=error)
+        self.upstream.start()
+
+    async def stop(self) -> None:
+        """Stop; what the server behind holds for us expires."""
+        self.upstream.stop()
+        await self.agent.stop()
+
+
+def build_aggregate(
+    configuration: Configuration,
+    reactor: Any,
+    resources: Resources,
+    changed: Callable[[AddressOfRecord, str, float], None],
+    run: Callable[[Awaitable[None]], None],
+    metrics: Metrics,
+    now: Callable[[], float],
+    ticks: Callable[[], float],
+    tap: Tap | None = None,
+) -> Aggregate | None:
+    """Build what fetches from a server behind, if one is configured."""
+    options = configuration.aggregate
+    failures = metrics.counter(
+        "behind_failures", "Subscriptions behind that were refused or lost."
+    )
+    unreadable = metrics.counter(
+        "behind_unreadable", "NOTIFYs from behind that were not understood."
+    )
+    if not options.server:
+        metrics.gauge("behind_subscriptions", _ALIVE, lambda: 0)
+        return None
+    agent = UserAgent(
+        _user(configuration),
+        read_server(options.server),
+        reactor,
+        Account(options.username, options.password) if options.username else None,
+        spread=_SPREAD,
+        tap=tap or Tap(),
+    )
+    upstream = Upstream(
+        _aim(options),
+        agent,
+        resources,
+        changed,
+        run,
+        Alarms(reactor),
+        now,
+        ticks,
+        SystemRandom().random,
+        failures,
+        unreadable,
+    )
+    metrics.gauge("behind_subscriptions", _ALIVE, lambda: len(upstream))
+    return Aggregate(agent, upstream)
+
+
+def _aim(options: AggregateOptions) -> Aim:
+    return Aim(
+        frozenset(options.packages),
+        frozenset(options.domains),
+        options.domain,
+        options.expires,
+        options.linger,
+        options.stale,
+        options.most,
+    )
+
+
+def _user(configuration: Configuration) -> AddressOfRecord:
+    options = configuration.aggregate
+    domain = options.domain or configuration.domains[0]
+    return address_of_record(options.user or f"sip:presproxy@{domain}")
