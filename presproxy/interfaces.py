@@ -264,6 +264,8 @@ class Feed(enum.Enum):
     WATCHERS = "watchers"
     #: What a user keeps here of himself: categories, containers, contacts, subscribers.
     ACCOUNT = "account"
+    #: Where a user is registered here.
+    REGISTRATIONS = "registrations"
 
 
 @attrs.frozen
@@ -281,6 +283,19 @@ class Watcher:
     event: str
     since: float
     expires_at: float
+
+
+@attrs.frozen
+class Bound:
+    """
+    One contact that a user is registered with (RFC 3261 §10).
+
+    ``q`` is from 0 to 1; ``call_id`` is that of the REGISTER that last touched it.
+    """
+
+    uri: str
+    q: float = 1.0
+    call_id: str = ""
 
 
 @attrs.frozen
@@ -305,7 +320,8 @@ class Material:
     All there is of one presentity for one package.
 
     ``publications`` are alive and the latest modified comes first; ``categories`` are
-    what Lync endpoints published.  ``account`` is there for `Feed.ACCOUNT` alone.
+    what Lync endpoints published.  ``account`` is there for `Feed.ACCOUNT` alone, and
+    ``bindings``, the preferred first, are for `Feed.REGISTRATIONS`.
     """
 
     presentity: AddressOfRecord
@@ -313,6 +329,7 @@ class Material:
     watchers: Sequence[Watcher] = ()
     categories: Sequence[Category] = ()
     account: Account | None = None
+    bindings: Sequence[Bound] = ()
 
 
 class IEventPackage(Interface):

@@ -108,6 +108,7 @@ def test_when_nothing_is_said_the_plugins_are_ours(catalogue):
         ("package", "presence.winfo"),
         ("package", "dialog"),
         ("package", "message-summary"),
+        ("package", "reg"),
         ("package", "vnd-microsoft-roaming-self"),
         ("package", "vnd-microsoft-roaming-contacts"),
         ("package", "vnd-microsoft-roaming-acl"),

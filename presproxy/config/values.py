@@ -221,6 +221,7 @@ PACKAGES = (
     "presence.winfo",
     "dialog",
     "message-summary",
+    "reg",
     "vnd-microsoft-roaming-self",
     "vnd-microsoft-roaming-contacts",
     "vnd-microsoft-roaming-acl",

@@ -67,7 +67,7 @@ def halves(
 
 def name_of(address: str) -> str:
     """Make an id of an address, which stays the same: ids are names in XML's sense."""
-    return "r" + quote(address, safe="").replace("%", ".")
+    return "r" + quote(address, safe="").replace(".", "%2E").replace("%", ".")
 
 
 def _contact_element(contact: RegisteredContact) -> str:

@@ -8,7 +8,7 @@ told goes out at the end of the reactor's turn, so that many changes of one turn
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 
@@ -19,7 +19,7 @@ from presproxy.events.fanout import SLICE, FanOut
 from presproxy.events.resource import Resource, Resources
 from presproxy.events.winfo import SUFFIX, Visitors, watched_package
 from presproxy.extend.guard import PluginFailed
-from presproxy.interfaces import Account, Feed
+from presproxy.interfaces import Account, Bound, Feed
 from presproxy.model.decision import NEUTRAL, Decision, Handling, View
 from presproxy.model.subscription import (
     Happening,
@@ -65,6 +65,8 @@ class PresenceAgent:
     gone: Callable[[Subscription], None]
     #: Gives what a user keeps here of himself.
     accounts: Callable[[AddressOfRecord], Account] = lambda aor: Account()
+    #: Gives where a user is registered.
+    bindings: Callable[[AddressOfRecord], Sequence[Bound]] = lambda aor: ()
     #: Told of a presentity and a package that somebody watches whom nobody watched
     #: before, and that nobody watches any more.
     watched: Callable[[AddressOfRecord, str, bool], None] = lambda aor, package, is_: (
@@ -315,9 +317,11 @@ class PresenceAgent:
         self.resources.drop_if_empty(resource)
 
     def _feed(self, resource: Resource) -> None:
-        """Tell a resource that feeds on watchers, or on an account, where that is."""
+        """Tell a resource where that is which it feeds on, if not on publications."""
         if resource.package.feeds is Feed.ACCOUNT and resource.account is None:
             resource.account = partial(self.accounts, resource.presentity)
+        if resource.package.feeds is Feed.REGISTRATIONS and resource.bindings is None:
+            resource.bindings = partial(self.bindings, resource.presentity)
         watched = watched_package(resource.package.name)
         if watched is not None and resource.watchers is None:
             resource.watchers = lambda: self.visitors.watchers(

@@ -8,13 +8,14 @@ all or none (§10.3 step 7).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import attrs
 import cattrs
 
 from presproxy.errors import LimitReached, MalformedField, PresproxyError
 from presproxy.events.expiry import Expiries
+from presproxy.interfaces import Bound
 from presproxy.model.record import Change, Delete, Put, Record
 from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
 
@@ -101,6 +102,8 @@ class Locations:
 
     most: int = 20
     most_in_all: int = 1_000_000
+    #: Told of each user whose bindings are others now.
+    changed: Callable[[AddressOfRecord], None] = lambda aor: None
     _registrations: dict[AddressOfRecord, Registration] = attrs.field(factory=dict)
     _learned: dict[AddressOfRecord, int] = attrs.field(factory=dict)
     _expiries: Expiries[Registration] = attrs.field(factory=Expiries)
@@ -122,6 +125,11 @@ class Locations:
         if registration is None:
             return ()
         return tuple(each for each in registration.bindings if each.expires_at > now)
+
+    def bound(self, aor: AddressOfRecord, now: float) -> tuple[Bound, ...]:
+        """Give the bindings of a user that are alive as watchers are told of them."""
+        alive = self.bindings(aor, now)
+        return tuple([Bound(each.uri, each.q, each.call_id) for each in alive])
 
     def stage(
         self, aor: AddressOfRecord, asked: Sequence[Binding], now: float
@@ -176,6 +184,7 @@ class Locations:
             self._expiries.drop(old)
         if staged.bindings:
             self._keep(staged.aor, staged.bindings, staged.staged_on + 1)
+        self.changed(staged.aor)
 
     def restore(self, record: Record, now: float) -> bool:
         """
@@ -199,6 +208,7 @@ class Locations:
                 self._schedule(registration)
             else:
                 self._registrations.pop(registration.aor, None)
+            self.changed(registration.aor)
         return self._expiries.is_due(now)
 
     def _staged(

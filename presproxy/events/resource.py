@@ -11,6 +11,7 @@ from presproxy.documents.lync.categories import Category
 from presproxy.extend.guard import Guard, PluginFailed
 from presproxy.interfaces import (
     Account,
+    Bound,
     Feed,
     IDeltaPackage,
     IEventPackage,
@@ -58,6 +59,8 @@ class Resource:
     watchers: Callable[[], Sequence[Watcher]] | None = None
     #: Gives what the presentity keeps of himself, where the package feeds on that.
     account: Callable[[], Account] | None = None
+    #: Gives where the presentity is registered, where the package feeds on that.
+    bindings: Callable[[], Sequence[Bound]] | None = None
     #: Changed since its watchers were last told, and whether that waits for a pause.
     is_marked: bool = False
     is_pausing: bool = False
@@ -172,12 +175,16 @@ class Resource:
         account = None
         if self.package.feeds is Feed.ACCOUNT and self.account is not None:
             account = self.account()
+        bindings: Sequence[Bound] = ()
+        if self.package.feeds is Feed.REGISTRATIONS and self.bindings is not None:
+            bindings = self.bindings()
         material = Material(
             self.presentity,
             self._told_of(),
             watchers,
             self.categories,
             account,
+            bindings,
         )
         return self.guard.tell(self.package.compose, material)
 

@@ -141,6 +141,18 @@ messages_package = PluginMaker(
     target="presproxy.packages.messages:MessagesPackage",
     summary="Mailboxes (RFC 3842): whether messages wait, as PBXs say.",
 )
+registration_package = PluginMaker(
+    kind="package",
+    name="reg",
+    target="presproxy.packages.registration:RegistrationPackage",
+    summary="Registrations (RFC 3680): where a user can be reached.",
+)
+opaque_package = PluginMaker(
+    kind="package",
+    name="opaque",
+    target="presproxy.packages.opaque:OpaquePackage",
+    summary="Any other event package: whatever was said last, as it stands.",
+)
 
 standard_aggregator = PluginMaker(
     kind="aggregator",

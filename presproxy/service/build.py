@@ -28,6 +28,7 @@ from presproxy.model.subscription import Subscription
 from presproxy.notify.connected import CONNECTED, ConnectedNotifier
 from presproxy.notify.lists import BACK_END, ListNotifier
 from presproxy.notify.sip import SipNotifier
+from presproxy.packages.registration import NAME as REG
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
 from presproxy.server.core import Core, Step
@@ -174,6 +175,8 @@ def build(
         limits.publications,
     )
     locations = Locations(limits.contacts_of_one, limits.registrations)
+    locations.changed = lambda aor: agent.changed(aor, REG, ticks())
+    agent.bindings = lambda aor: locations.bound(aor, now())
     decider = Decider(
         guards.each("acl", plan.acl),
         agent,

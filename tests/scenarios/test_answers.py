@@ -14,7 +14,7 @@ METHODS = {
 }
 PACKAGES = {
     *("presence", "presence.winfo", "presence.wpending"),
-    *("dialog", "message-summary"),
+    *("dialog", "message-summary", "reg"),
     *("vnd-microsoft-provisioning", "vnd-microsoft-provisioning-v2"),
     *("vnd-microsoft-roaming-acl", "vnd-microsoft-roaming-contacts"),
     "vnd-microsoft-roaming-self",

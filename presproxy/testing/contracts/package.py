@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
 from presproxy.errors import MalformedDocument
-from presproxy.interfaces import Account, Feed, IEventPackage, Material, Watcher
+from presproxy.interfaces import (
+    Account,
+    Bound,
+    Feed,
+    IEventPackage,
+    Material,
+    Watcher,
+)
 from presproxy.model.decision import FULL, NEUTRAL, View
 from presproxy.model.notice import Body, NumberedBody
 from presproxy.model.publication import EntityTag, Publication
@@ -47,6 +54,17 @@ _WATCHERS = st.lists(
     ),
     max_size=3,
     unique_by=lambda watcher: watcher.id,
+)
+
+_BINDINGS = st.lists(
+    st.builds(
+        Bound,
+        uri=st.sampled_from(["sip:a@192.0.2.1", "sip:a<&>'@h;gr=\"1", "tel:+49"]),
+        q=st.sampled_from([1.0, 0.5, 0.0]),
+        call_id=st.sampled_from(["", "c1", "c<&>2"]),
+    ),
+    max_size=3,
+    unique_by=lambda bound: bound.uri,
 )
 
 
@@ -222,6 +240,9 @@ class EventPackageContract(ABC):
         if package.feeds is Feed.ACCOUNT:
             accounts = st.sampled_from(list(self.accounts))
             return examples(st.builds(Material, presentities, account=accounts), 10)
+        if package.feeds is Feed.REGISTRATIONS:
+            bindings = st.builds(Material, presentities, bindings=_BINDINGS)
+            return examples(bindings, 20)
         bodies = st.lists(st.integers(0, len(self.bodies) - 1), max_size=4)
         return [
             Material(
