@@ -32,6 +32,7 @@ def _presentity(item: Any) -> Iterator[Row]:
             short(item["aor"]),
             package["package"],
             str(package["publications"]),
+            str(package["categories"]),
             str(watchers["active"]),
             str(watchers["pending"]),
         )
@@ -75,7 +76,15 @@ def _plugin(item: Any) -> Iterator[Row]:
 
 _VIEWS = {
     "presentities": _View(
-        ("presentity", "package", "publications", "watchers", "pending"), _presentity
+        (
+            "presentity",
+            "package",
+            "publications",
+            "categories",
+            "watchers",
+            "pending",
+        ),
+        _presentity,
     ),
     "subscriptions": _View(
         ("watcher", "presentity", "package", "state", "expires", "via", "rule"),

@@ -174,9 +174,10 @@ def _list(name: str) -> JSON:
 
 _PACKAGES = _array(
     _object(
-        ["package", "publications", "watchers"],
+        ["package", "publications", "categories", "watchers"],
         package=_TEXT,
         publications=_NUMBER,
+        categories=_NUMBER,
         watchers=_object(["active", "pending"], active=_NUMBER, pending=_NUMBER),
     )
 )

@@ -29,7 +29,11 @@ def moment(seconds: float) -> str:
 
 
 def presentity(aor: AddressOfRecord, resources: Iterable[Resource]) -> JSON:
-    """Show one presentity: how much is published and who watches, by package."""
+    """
+    Show one presentity: how much is published and who watches, by package.
+
+    Lync clients publish categories, and all others publications.
+    """
     packages = []
     for resource in resources:
         states = [each.state for each in resource.living()]
@@ -37,6 +41,7 @@ def presentity(aor: AddressOfRecord, resources: Iterable[Resource]) -> JSON:
             {
                 "package": resource.package.name,
                 "publications": len(resource.publications),
+                "categories": len(resource.categories),
                 "watchers": {
                     "active": states.count(State.ACTIVE),
                     "pending": states.count(State.PENDING),

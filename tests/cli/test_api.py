@@ -189,8 +189,8 @@ async def test_what_a_server_holds_is_shown(invoke, start, served):
     await watch.interrupted()
 
     assert presentities.stdout.splitlines() == [
-        "presentity          package   publications  watchers  pending",
-        "alice@example.test  presence  1             1         0",
+        "presentity          package   publications  categories  watchers  pending",
+        "alice@example.test  presence  1             0           1         0",
     ]
     (line,) = subscriptions.stdout.splitlines()[1:]
     assert line.split()[:4] == [

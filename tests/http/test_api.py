@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from presproxy.documents.lync.categories import Category, CategoryName, ExpireType
 from presproxy.documents.lync.contacts import Contact
 from presproxy.errors import StorageUnavailable
 from presproxy.events.contact_edits import add_group, set_contact
@@ -178,8 +179,22 @@ async def test_a_presentity_is_shown_with_all_there_is_of_him(door):
     assert shown["packages"][0] == {
         "package": "presence",
         "publications": 1,
+        "categories": 0,
         "watchers": {"active": 1, "pending": 1},
     }
+
+
+@waiting_test
+async def test_what_a_lync_client_publishes_is_counted_by_itself(door):
+    fill(door.desk)
+    resource = door.desk.server.agent.resources.find(BOB, "presence")
+    name = CategoryName("device", 1, 2)
+    resource.categories = (Category(name, 1, ExpireType.ENDPOINT, b"", 0.0),)
+
+    shown = await door.get(f"presentities/{BOB}")
+
+    assert (shown["packages"][0]["publications"], len(shown["publications"])) == (1, 1)
+    assert shown["packages"][0]["categories"] == 1
 
 
 @waiting_test
