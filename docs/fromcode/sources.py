@@ -43,7 +43,8 @@ def value(path: str, base: str) -> str:
 
 def _tree(path: str) -> ast.ClassDef:
     module, _, name = path.rpartition(".")
-    source = inspect.getsource(importlib.import_module(module))
+    home = getattr(importlib.import_module(module), name).__module__
+    source = inspect.getsource(importlib.import_module(home))
     return next(
         node
         for node in ast.parse(source).body
