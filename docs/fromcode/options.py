@@ -51,8 +51,10 @@ def _listed(options: Iterable[Option]) -> str:
 def _term(option: Option) -> str:
     if option.is_required:
         default = "must be given"
+    elif words := value_in_words(option.default):
+        default = f"``{words}`` by default"
     else:
-        default = f"``{value_in_words(option.default)}`` by default"
+        default = "empty by default"
     return f"``{option.name}`` – {option.type_in_words}; {default}"
 
 
