@@ -143,19 +143,6 @@ def write_users(path: str | Path, passwords: Mapping[str, str]) -> None:
     _rewrite(Path(path), change)
 
 
-def remove_users(path: str | Path, names: Iterable[str]) -> list[str]:
-    """Take users out, and give the names of those who were there."""
-    wanted = {user_address(name) for name in names}
-    gone: list[str] = []
-
-    def change(text: str) -> str:
-        gone.extend(_name(user.aor) for user in parse_users(text) if user.aor in wanted)
-        return _text(line for aor, line in _lines(text) if aor not in wanted)
-
-    _rewrite(Path(path), change)
-    return gone
-
-
 def digests_of(aor: AddressOfRecord, password: str) -> str:
     """Write what a user's line says of his password."""
     user, domain = user_of(aor) or "", domain_of(aor)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from presproxy.documents.lync import categories, older
 from presproxy.interfaces import IEventPackage
 from presproxy.server.answer import Refusal
 from presproxy.sip.fields import choose_media_type
 from presproxy.sip.message import Request
 
-CATEGORIES = "application/msrtc-event-categories+xml"
-
 #: What Lync clients want of presence, now and in 2005.
-_LYNC_TYPES = (CATEGORIES, "text/xml+msrtc.pidf")
+_LYNC_TYPES = (categories.CONTENT_TYPE, older.PRESENCE_TYPE)
 
 #: Whoever says so reads categories, whether his Accept says it or not.
 _READS_CATEGORIES = "msrtc-event-categories"
@@ -26,7 +25,9 @@ def accepted_type(request: Request, package: IEventPackage) -> str:
     produces = package.produces
     if request.get("accept") is None:
         reads = request.has("supported") and _READS_CATEGORIES in request.supported
-        return CATEGORIES if reads and CATEGORIES in produces else produces[0]
+        if reads and categories.CONTENT_TYPE in produces:
+            return categories.CONTENT_TYPE
+        return produces[0]
     accepted = request.values("accept")
     for own in _LYNC_TYPES:
         if own in accepted and own in produces:

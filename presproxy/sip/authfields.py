@@ -64,11 +64,6 @@ def ha1(algorithm: Algorithm, user: str, realm: str, password: str) -> str:
     return _hash(algorithm, f"{user}:{realm}:{password}")
 
 
-def user_hash(algorithm: Algorithm, user: str, realm: str) -> str:
-    """Hash a user's name for those who hide it (RFC 7616 §3.4.4)."""
-    return _hash(algorithm, f"{user}:{realm}")
-
-
 def digest_response(
     algorithm: Algorithm,
     ha1: str,

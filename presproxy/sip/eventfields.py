@@ -81,14 +81,6 @@ def parse_subscription_state(text: str) -> SubscriptionState:
     )
 
 
-def parse_entity_tag(name: str, text: str) -> str:
-    """Read SIP-ETag or SIP-If-Match, as ``name`` says: one token (RFC 3903 §11.3)."""
-    tag = text.strip(" \t")
-    if not grammar.is_token(tag):
-        raise MalformedField(name, f"no entity-tag: {text[:60]!r}")
-    return tag
-
-
 def _read_token(name: str, text: str) -> tuple[str, Parameters]:
     token, semicolon, rest = text.partition(";")
     token = token.strip(" \t")

@@ -13,7 +13,6 @@ from presproxy.auth.users import (
     digests_of,
     parse_users,
     read_users,
-    remove_users,
     user_address,
     write_users,
 )
@@ -233,15 +232,6 @@ def test_users_are_added_and_replaced_in_their_places(path):
     ]
     assert lines[1].endswith(digests_of(ALICE, "wonderland"))
     assert lines[3] == f"bob@example.test:MD5={MD5}"
-
-
-def test_users_are_taken_out(path):
-    write_users(path, dict.fromkeys(("a@x.test", "b@x.test", "c@x.test"), "secret"))
-
-    gone = remove_users(path, ["b@x.test", "nobody@x.test"])
-
-    assert gone == ["b@x.test"]
-    assert names_in(path) == ["sip:a@x.test", "sip:c@x.test"]
 
 
 def test_a_file_that_cannot_be_read_is_left_as_it_is(path):

@@ -11,7 +11,6 @@ from presproxy.sip import grammar
 from presproxy.sip.eventfields import (
     Event,
     SubscriptionState,
-    parse_entity_tag,
     parse_event,
     parse_subscription_state,
 )
@@ -89,10 +88,3 @@ def test_a_subscription_state_that_cannot_be_read_is_refused(text):
 )
 def test_a_subscription_state_reads_back_the_same(state):
     assert parse_subscription_state(str(state)) == state
-
-
-def test_an_entity_tag_is_one_token():
-    assert parse_entity_tag("SIP-If-Match", " dx200xyz\t") == "dx200xyz"
-    for text in ("", "a b", "a,b", '"a"'):
-        with pytest.raises(MalformedField, match=r"^SIP-If-Match: "):
-            parse_entity_tag("SIP-If-Match", text)

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import attrs
 
-from presproxy.documents.fragments import split_name
 from presproxy.documents.reading import LIMITS, Node, read_root
 from presproxy.documents.writing import element
-from presproxy.documents.xml import Limits, parse
+from presproxy.documents.xml import Limits
 from presproxy.errors import MalformedDocument
 
 CONTENT_TYPE = "application/msrtc-adrl-categorylist+xml"
-ADHOC_TYPE = "application/adrl+xml"
 
 NAMESPACE = "http://schemas.microsoft.com/2006/01/sip/batch-subscribe"
 CATEGORY_LIST = "http://schemas.microsoft.com/2006/09/sip/categorylist"
@@ -107,28 +105,6 @@ def _read_categories(node: Node) -> tuple[str, ...]:
             raise each.wrong(f"name has over {_LONGEST_NAME} letters")
         names[name] = None
     return tuple(names)
-
-
-def read_adhoc_list(data: bytes, most: int, limits: Limits = LIMITS) -> Batch:
-    """
-    Read the list of a client of 2005 ([MS-SIP] 3.3.4.1), as a batch that subscribes.
-
-    Its elements are in one namespace, another, or none.  Raises as `read_batch` does.
-    """
-    root = parse(data, limits)
-    if split_name(root.tag)[1] != "adhoclist":
-        raise MalformedDocument(f"the root is {root.tag[:100]!r}, not adhoclist")
-    node = Node(root, "adhoclist")
-    lists = [each for each in root if split_name(each.tag)[1] == "create"]
-    if len(lists) != 1:
-        raise node.wrong(f"{len(lists)} elements create instead of one")
-    resources = tuple(
-        BatchResource(each.needed("uri"))
-        for each in Node(lists[0], "create").each("resource", most=LIMITS.elements)
-    )
-    if len(resources) > most:
-        raise TooMany(f"over {most} resources")
-    return Batch(node.needed("uri"), (BatchAction(True, "", resources),))
 
 
 def write_batch(batch: Batch) -> bytes:

@@ -15,6 +15,7 @@ from sys import intern
 import attrs
 
 from presproxy.documents.lync import batch as batches
+from presproxy.documents.lync import categories
 from presproxy.documents.lync.batch import Batch, BatchAction, TooMany
 from presproxy.errors import AccessDenied
 from presproxy.interfaces import IEventPackage
@@ -24,7 +25,7 @@ from presproxy.model.subscription import Happening, Reason, State, Subscription
 from presproxy.notify.lists import LIST, ListDialog, ListNotifier
 from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
 from presproxy.notify.writing import state_of
-from presproxy.server.accept import CATEGORIES, accepted_type
+from presproxy.server.accept import accepted_type
 from presproxy.server.answer import Answer, Fields, Refusal, for_now
 from presproxy.server.bodies import bounded_body
 from presproxy.server.dialogs import Usage
@@ -243,6 +244,6 @@ def with_categories(content_type: str, action: BatchAction) -> str:
     In order, so that all who want the same share what is rendered for them.
     """
     names = sorted({name for name in action.categories if is_token(name)})
-    if content_type != CATEGORIES or not names:
+    if content_type != categories.CONTENT_TYPE or not names:
         return content_type
     return intern(f"{content_type};categories={','.join(names)}")

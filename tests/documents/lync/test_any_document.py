@@ -13,7 +13,6 @@ from presproxy.documents.lync.batch import (
     Batch,
     BatchAction,
     BatchResource,
-    read_adhoc_list,
     read_batch,
     write_batch,
 )
@@ -146,9 +145,6 @@ SAMPLES = {
     ],
     read_soap: [soapwriting.write_soap(call) for call in CALLS],
     partial(read_batch, most=10): [write_batch(Batch(BOB, [ACTION]))],
-    partial(read_adhoc_list, most=10): [
-        b'<adhoclist uri="a" name="a"><create><resource uri="b"/></create></adhoclist>'
-    ],
     read_provisioning: [write_provisioning_query(["a"])],
     read_provisioning_groups: [write_provisioning(["a"])],
     read_older_presence: [

@@ -11,7 +11,6 @@ from presproxy.documents.lync.batch import (
     BatchAction,
     BatchResource,
     TooMany,
-    read_adhoc_list,
     read_batch,
     write_batch,
 )
@@ -140,48 +139,6 @@ def test_names_of_categories_are_few_and_short(why, names, reason):
     asked = BatchAction(True, "1", [BatchResource(ALICE)], names)
 
     assert why(read_batch, write_batch(Batch(ALICE, [asked])), 1).endswith(reason)
-
-
-# --- Lists of 2005
-
-
-@pytest.mark.parametrize(
-    ("root", "within"),
-    [("", ""), (' xmlns="urn:ietf:params:xml:ns:adrl"', ' xmlns=""')],
-    ids=["without namespaces", "as SIPE writes it"],
-)
-def test_a_list_of_2005_is_a_batch_that_subscribes(root, within):
-    body = (
-        f'<adhoclist{root} uri="{ALICE}" name="{ALICE}"><create{within}>'
-        '<resource uri="sip:bob@example.test"/></create></adhoclist>'
-    ).encode()
-
-    assert read_adhoc_list(body, 1) == Batch(
-        ALICE, (BatchAction(True, "", (BatchResource("sip:bob@example.test"),)),)
-    )
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"<x/>", "the root is 'x', not adhoclist"),
-        (b"<adhoclist/>", "adhoclist: 0 elements create instead of one"),
-        (b"<adhoclist><create/></adhoclist>", "adhoclist: no uri"),
-        (
-            b"<adhoclist><create><resource/></create></adhoclist>",
-            "resource 1: no uri",
-        ),
-    ],
-)
-def test_what_is_wrong_with_a_list_of_2005_is_said(why, data, reason):
-    assert why(read_adhoc_list, data, 1) == reason
-
-
-def test_a_list_of_2005_may_be_too_long():
-    body = f'<adhoclist uri="a"><create>{resources(3)}</create></adhoclist>'.encode()
-
-    with pytest.raises(TooMany, match="over 2 resources"):
-        read_adhoc_list(body, 2)
 
 
 # --- There and back
