@@ -40,16 +40,6 @@ _NUMBERS = {404: UNKNOWN_USER, 409: STALE_VERSION}
 #: Asked for credentials nobody is refused yet.
 _CHALLENGES = (401, 407)
 
-#: What a client says that it understands, if it is one of Lync's.
-LYNC_OPTIONS = frozenset(
-    {"gruu-10", "msrtc-event-categories", "com.microsoft.msrtc.presence"}
-)
-
-
-def is_lync(request: Request) -> bool:
-    """Whether a REGISTER is a Lync client's."""
-    return not LYNC_OPTIONS.isdisjoint(request.supported)
-
 
 def with_diagnosis(request: Request, answer: Answer, flow: Flow) -> Answer:
     """Give a refusal with its reason, if a Lync client is to read it; all else as it is."""

@@ -17,7 +17,6 @@ from presproxy.events.locations import (
 from presproxy.extend.guard import Guard
 from presproxy.interfaces import Bounds, IStorage
 from presproxy.server.answer import Answer, Refusal
-from presproxy.server.diagnostics import is_lync
 from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
@@ -31,6 +30,7 @@ from presproxy.server.lync.signin import (
     replaced_by,
 )
 from presproxy.server.ways import Ways
+from presproxy.sip.dialect import registers_endpoint
 from presproxy.sip.fields import WILDCARD, Contact
 from presproxy.sip.uri import AddressOfRecord, parse_uri
 
@@ -70,7 +70,8 @@ class RegisterStep:
         contacts = request.contacts
         if not contacts:
             return self._answer(exchange, aor, None)
-        sign_in = read_sign_in(exchange, contacts) if is_lync(request) else None
+        is_endpoint = registers_endpoint(request)
+        sign_in = read_sign_in(exchange, contacts) if is_endpoint else None
         granted = self._granted(exchange, contacts, sign_in)
         longest = max(granted)
         if sign_in is not None:

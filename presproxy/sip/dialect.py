@@ -16,6 +16,11 @@ _prefixes = ("ms-", "msrtc-", "com.microsoft.")
 _tags = frozenset({"gruu-10", "adhoclist", "categorylist"})
 _FIELDS = ("supported", "proxy-require", "require")
 
+#: What an endpoint says that it understands ([MS-SIPREGE] 3.1).
+_endpoint = frozenset(
+    {"gruu-10", "msrtc-event-categories", "com.microsoft.msrtc.presence"}
+)
+
 
 def speaks_lync(request: Request) -> bool:
     """Whether whoever sent this speaks the dialect of Lync, and not of SIMPLE alone."""
@@ -27,3 +32,12 @@ def speaks_lync(request: Request) -> bool:
         if request.has(name)
         for tag in map(str.lower, request.values(name))
     )
+
+
+def registers_endpoint(request: Request) -> bool:
+    """
+    Whether a REGISTER is an endpoint's, to which more belongs than to a contact.
+
+    Not all that speak the dialect are: clients of 2005 register as others do.
+    """
+    return not _endpoint.isdisjoint(request.supported)

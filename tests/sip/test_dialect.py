@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from presproxy.sip.dialect import speaks_lync
+from presproxy.sip.dialect import registers_endpoint, speaks_lync
 from presproxy.sip.message import parse_message
 
 
@@ -52,3 +52,17 @@ def test_a_lync_client_is_known_by_what_it_says(line):
 )
 def test_others_speak_simple(lines):
     assert not speaks_lync(request(*lines))
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("Supported: gruu-10, adhoclist, msrtc-event-categories", True),
+        ("Supported: com.microsoft.msrtc.presence", True),
+        ("Supported: adhoclist", False),
+        ("User-Agent: Purple/2.14.12 Sipe/1.25.0 (linux-x86_64)", False),
+        ("Supported: gruu, outbound", False),
+    ],
+)
+def test_an_endpoint_is_known_by_what_it_understands(line, is_one):
+    assert registers_endpoint(request(line)) == is_one
