@@ -61,6 +61,9 @@ class Framing(Protocol):
 
     keepalives: int
 
+    def __init__(self, limits: Limits | None = None) -> None:
+        """Begin a stream whose messages have so many bytes at the most."""
+
     @property
     def is_idle(self) -> bool:
         """Whether no message is half read."""

@@ -134,12 +134,17 @@ class Trust:
         Who it is has to be asked of the certificate still, by `Names.proves`.  Raises
         `UnusableCertificate`.
         """
-        if self._context is None:
-            self.renew()
-        return _Towards(self._context, name)
+        return _Towards(self._context or self._read(), name)
 
     def renew(self) -> None:
-        """Read the authorities again; raises `UnusableCertificate`, and all stays as it was."""
+        """
+        Read the authorities again, for the connections that are opened from now on.
+
+        Raises `UnusableCertificate`; then all stays as it was.
+        """
+        self._read()
+
+    def _read(self) -> SSL.Context:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(_OPTIONS)
@@ -152,12 +157,13 @@ class Trust:
             context.use_certificate_chain_file(self.shown.chain)
             context.use_privatekey_file(self.shown.key)
         self._context = context
+        return context
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 @attrs.frozen(eq=False)
 class _Towards:
-    _context: SSL.Context | None
+    _context: SSL.Context
     _name: str
 
     def clientConnectionForTLS(self, protocol: object) -> SSL.Connection:

@@ -188,7 +188,7 @@ class StreamConnection(TwistedProtocol):
 
     transport: Any  # TCP or TLS; Twisted has no one interface for both
     flow_type: ClassVar[type[StreamFlow]] = StreamFlow
-    framing: ClassVar[Callable[[Limits], Framing]] = Framer
+    framing: ClassVar[type[Framing]] = Framer
 
     def __init__(
         self,

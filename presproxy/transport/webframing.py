@@ -17,7 +17,6 @@ from wsproto.events import (
     BytesMessage,
     CloseConnection,
     Event,
-    Message,
     Ping,
     RejectConnection,
     Request,
@@ -117,7 +116,7 @@ class WebFraming:
         return self._web.send(CloseConnection(self._last_word))
 
     def _take(self, event: Event, messages: list[bytes]) -> None:
-        if isinstance(event, Message):
+        if isinstance(event, TextMessage | BytesMessage):
             self._take_part(event, messages)
         elif isinstance(event, Ping):
             self._reply += self._web.send(event.response())
@@ -141,7 +140,9 @@ class WebFraming:
             )
         self._reply += self._web.send(AcceptConnection(SUBPROTOCOL))
 
-    def _take_part(self, event: Message, messages: list[bytes]) -> None:
+    def _take_part(
+        self, event: TextMessage | BytesMessage, messages: list[bytes]
+    ) -> None:
         data = event.data
         part = data.encode() if isinstance(data, str) else bytes(data)
         self._parts.append(part)

@@ -7,6 +7,8 @@ the one that they opened.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from presproxy.sip.framing import StreamBroken
 from presproxy.transport.stream import State, StreamConnection, StreamFlow
 from presproxy.transport.tls import SecureConnection, SecureFlow
@@ -32,7 +34,7 @@ class SecureWebFlow(SecureFlow):
 class WebConnection(StreamConnection):
     """One connection by WebSocket."""
 
-    flow_type = WebFlow
+    flow_type: ClassVar[type[StreamFlow]] = WebFlow
     framing = WebFraming
     _framer: WebFraming
 
