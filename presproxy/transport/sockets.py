@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 from twisted.logger import Logger
@@ -38,6 +39,8 @@ _STREAM_OPTIONS = {
 }
 #: Connections that wait to be accepted; Linux cuts it to ``net.core.somaxconn``.
 _BACKLOG = 1024
+#: The first descriptor that systemd hands on.
+_FIRST = 3
 #: How often a free port of one family is tried in the other.
 _ATTEMPTS = 16
 
@@ -69,8 +72,11 @@ def bind(where: Where, *, share: bool = False) -> list[socket.socket]:
 
     TCP sockets listen already.  With ``share``, other processes may bind the same place
     and the system spreads the peers among them.  Of a place in both families, one which
-    this host does not have is left out.  Raises `CannotListen`.
+    this host does not have is left out.  Sockets that systemd has opened are taken as they
+    are.  Raises `CannotListen`.
     """
+    if where.is_inherited:
+        return inherited(where)
     attempts = _ATTEMPTS if where.port == 0 and len(where.addresses) > 1 else 1
     for attempt in range(1, attempts + 1):
         try:
@@ -85,6 +91,45 @@ def address_of(bound: socket.socket) -> Address:
     """Where a socket is bound."""
     host, port, *_ = bound.getsockname()
     return str(host), int(port)
+
+
+def inherited(
+    where: Where, environment: Mapping[str, str] = os.environ
+) -> list[socket.socket]:
+    """
+    Take the sockets that fit a place from those systemd has opened (sd_listen_fds(3)).
+
+    They stay open beside those given, to be taken again after a start.  Raises
+    `CannotListen`.
+    """
+    if environment.get("LISTEN_PID") != str(os.getpid()):
+        raise CannotListen(where, "systemd has opened no socket for this process")
+    count = int(environment.get("LISTEN_FDS", "0"))
+    names = [*environment.get("LISTEN_FDNAMES", "").split(":"), *[""] * count]
+    taken = []
+    with _closing_on_error() as opened:
+        for number, name in zip(range(_FIRST, _FIRST + count), names, strict=False):
+            if where.name and name != where.name:
+                continue
+            each = socket.socket(fileno=os.dup(number))
+            opened.append(each)
+            if each.type == _KINDS[where.transport]:
+                _refuse_mapped(where, each)
+                each.setblocking(False)
+                taken.append(each)
+            else:
+                each.close()
+        if not taken:
+            raise CannotListen(where, "systemd has opened no such socket")
+    return taken
+
+
+def _refuse_mapped(where: Where, each: socket.socket) -> None:
+    if each.family != socket.AF_INET6:
+        return
+    if not each.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+        why = "the socket is for IPv4 as well: write BindIPv6Only=ipv6-only"
+        raise CannotListen(where, why)
 
 
 def notice_silence(stream: socket.socket) -> None:

@@ -4,7 +4,8 @@ Where to listen, as the command line and the configuration write it.
 ``udp:5060``, ``tcp:5060:interface=127.0.0.1``, ``udp:0:interface=[::1]``,
 ``tls:5061:cert=/etc/presproxy/chain.pem:key=/etc/presproxy/key.pem``, with more of both for
 other names and ``clients=/etc/presproxy/ca.pem`` for peers who have certificates, and for browsers
-``ws:8088`` and ``wss:8443`` with a certificate as for ``tls``.  A colon in a value is written ``\\:`` or stands within the brackets of an IPv6 address.
+``ws:8088`` and ``wss:8443`` with a certificate as for ``tls``.  ``systemd:udp`` takes the
+sockets that systemd has opened, ``systemd:tls:name=sips:cert=…`` those of that name.  A colon in a value is written ``\\:`` or stands within the brackets of an IPv6 address.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ SECURE = ("tls", "wss")
 _PART = re.compile(r"(?:\\.|\[[^\]]*\]|[^:\\\[]|[\\\[])*", re.DOTALL)
 _BARE_IPV6 = re.compile(r"interface=([0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)")
 #: The options, and what stands behind their names.
-_SAID = {"interface": "ADDRESS", "cert": "FILE", "key": "FILE", "clients": "FILE"}
+_FILES = ("cert", "key", "clients")
+_SAID = {"interface": "ADDRESS", "name": "NAME", **dict.fromkeys(_FILES, "FILE")}
+#: What stands before the transport of sockets that are open already.
+_SYSTEMD = "systemd"
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -50,6 +54,9 @@ class Where:
     or ``localhost`` for the loopback in both families.  ``certificate`` and ``key`` are
     the files that TLS wants, and empty for the others; ``more`` are pairs of them for
     other names, and ``clients`` is the file of who certifies peers.
+
+    With ``is_inherited`` it is where the sockets are that systemd has opened, all of them
+    that fit or those which it calls ``name``.
     """
 
     transport: str
@@ -59,6 +66,8 @@ class Where:
     key: str = ""
     more: tuple[tuple[str, str], ...] = ()
     clients: str = ""
+    is_inherited: bool = False
+    name: str = ""
 
     @property
     def certificates(self) -> Sequence[tuple[str, str]]:
@@ -76,10 +85,14 @@ class Where:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this host can reach it."""
-        return all(ip_address(address).is_loopback for address in self.addresses)
+        """Whether only this host can reach it, as far as is known."""
+        return not self.is_inherited and all(
+            ip_address(address).is_loopback for address in self.addresses
+        )
 
     def __str__(self) -> str:
+        if self.is_inherited:
+            return f"systemd:{self.transport}" + f":name={self.name}" * bool(self.name)
         if not self.interface:
             return f"{self.transport}:{self.port}"
         host = f"[{self.interface}]" if ":" in self.interface else self.interface
@@ -99,8 +112,12 @@ def parse_where(text: str) -> Where:
     not start there.  Raises `MalformedWhere`, which names all that is wrong.
     """
     transport, *rest = _split(text.strip())
+    is_inherited = transport.lower() == _SYSTEMD
+    if is_inherited:
+        # They have ports already.
+        transport, rest = (rest or [""])[0], ["0", *rest[1:]]
     port = rest[0] if rest else ""
-    options = _Options(transport.lower() in SECURE)
+    options = _Options(transport.lower() in SECURE, is_inherited)
     options.read(rest[1:])
     mistakes = [*_mistakes_of_transport(transport), *_mistakes_of_port(port)]
     bare = _BARE_IPV6.search(text)
@@ -120,6 +137,8 @@ def parse_where(text: str) -> Where:
         key,
         tuple(options.certificates[1:]),
         given.get("clients", ""),
+        is_inherited,
+        given.get("name", ""),
     )
 
 
@@ -128,6 +147,7 @@ class _Options:
     """What stands behind the port, and what is wrong with it."""
 
     is_tls: bool
+    is_inherited: bool
     given: dict[str, str] = attrs.field(factory=dict)
     #: Each with its key: the same file, until a key follows.
     certificates: list[tuple[str, str]] = attrs.field(factory=list)
@@ -149,13 +169,15 @@ class _Options:
 
     @property
     def _known(self) -> Sequence[str]:
-        return tuple(_SAID) if self.is_tls else ("interface",)
+        of_all = "name" if self.is_inherited else "interface"
+        return (of_all, *_FILES) if self.is_tls else (of_all,)
 
     def _take(self, name: str, value: str) -> None:
         if name == "interface":
             self.mistakes += _mistakes_of_interface(value)
         elif not value:
-            self.mistakes.append(f"{name}= names no file")
+            what = "socket" if name == "name" else "file"
+            self.mistakes.append(f"{name}= names no {what}")
         if name == "cert":
             # Any number of them.  A key is for the one before it, or for the first.
             before = "" if self.certificates else self.given.get("key", "")

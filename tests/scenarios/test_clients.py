@@ -20,6 +20,7 @@ import attrs
 import pytest
 
 from presproxy.auth.users import write_users
+from presproxy.testing.certificates import Authority
 from presproxy.testing.instance import wait_for
 from presproxy.testing.purple import PurpleUser
 from presproxy.testing.relay import relay_to
@@ -109,6 +110,7 @@ class Baresip(Client):
         port = free_port()
         (folder / "config").write_text(
             "sip_listen 127.0.0.1:0\n"
+            f"sip_cafile {server.certificate.parent}/Authority.pem\n"
             "net_interface 127.0.0.1\n"
             "module_path /usr/lib/baresip/modules\n"
             "module_tmp account.so\n"
@@ -301,7 +303,8 @@ def write_linphonerc(folder, server, user, transport, buddies) -> Path:
 
 
 def way_to(server, transport: str):
-    return server.udp if transport == "udp" else server.tcp
+    ways = {"udp": server.udp, "tcp": server.tcp, "tls": server.tls}
+    return ways[transport]
 
 
 def free_port() -> int:
@@ -320,6 +323,7 @@ PUBLISHERS = {
 }
 WATCHERS = {
     "alice-baresip": (Baresip, "udp"),
+    "carol-baresip": (Baresip, "tls"),
     "alice-linphonec": (Linphonec, "tcp"),
     "alice-linphone": (Linphone, "udp"),
     "alice-purple": (Purple, "tcp"),
@@ -344,10 +348,14 @@ pytestmark = pytest.mark.needs(
 
 @pytest.fixture(scope="module")
 def clients_server(module_servers, tmp_path_factory):
-    users = tmp_path_factory.mktemp("users") / "users"
+    folder = tmp_path_factory.mktemp("users")
+    users = folder / "users"
     names = (*PUBLISHERS, *WATCHERS)
     write_users(users, {f"{name}@contoso.com": PASSWORD for name in names})
-    return module_servers("--min-expires", "2", "--auth", f"digest:users={users}")
+    authority = Authority.make(folder)
+    certificate = authority.certify(folder / "server.pem", "127.0.0.1", "contoso.com")
+    options = ("--min-expires", "2", "--auth", f"digest:users={users}")
+    return module_servers(*options, certificate=certificate)
 
 
 @pytest.fixture(scope="module")

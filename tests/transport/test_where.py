@@ -27,6 +27,11 @@ from presproxy.transport.where import DEFAULT, MalformedWhere, Where, parse_wher
             r"TLS:0:key=/k\:1:interface=[::1]:cert=/c",
             Where("tls", 0, "::1", "/c", "/k:1"),
         ),
+        ("systemd:udp", Where("udp", 0, is_inherited=True)),
+        (
+            "SYSTEMD:TLS:name=sips:cert=a",
+            Where("tls", 0, "", "a", "a", is_inherited=True, name="sips"),
+        ),
         (
             "wss:0:cert=a:key=b:cert=c:cert=d:key=e:clients=f",
             Where("wss", 0, "", "a", "b", (("c", "c"), ("d", "e")), "f"),
@@ -51,6 +56,11 @@ def test_a_place_is_read(text, where):
         ("tls:5061:cert=a:k=b", ["only interface=ADDRESS and cert=FILE and key=FILE"]),
         ("ws:80:cert=a", ["'cert=a' is no option: only interface=ADDRESS is"]),
         ("wss:443", ["cert=FILE is missing"]),
+        ("systemd", ["'' is no transport"]),
+        ("systemd:udp:5060", ["'5060' is no option: only name=NAME is"]),
+        ("systemd:udp:name=", ["name= names no socket"]),
+        ("systemd:tls", ["cert=FILE is missing"]),
+        ("udp:5060:name=a", ["'name=a' is no option: only interface=ADDRESS is"]),
         ("udp:65536", ["'65536' is no port"]),
         ("udp:-1", ["'-1' is no port"]),
         ("udp:٣", ["'٣' is no port"]),
