@@ -437,6 +437,7 @@ class Proxy:
             partial(front.asserted, exchange),
             keeps_credentials=self._leaves_credentials,
             path=path,
+            accepted=front.accepted(exchange),
         )
 
     @property

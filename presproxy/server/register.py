@@ -13,6 +13,7 @@ from presproxy.events.locations import (
     Binding,
     Locations,
     StagedRegistration,
+    is_same_contact,
 )
 from presproxy.extend.guard import Guard
 from presproxy.interfaces import Bounds, IStorage
@@ -32,6 +33,7 @@ from presproxy.server.lync.signin import (
 from presproxy.server.ways import Ways
 from presproxy.sip.dialect import registers_endpoint
 from presproxy.sip.fields import WILDCARD, Contact
+from presproxy.sip.message import Response
 from presproxy.sip.uri import AddressOfRecord, parse_uri
 
 #: How often a change is staged again when another one of the same record was first.
@@ -84,6 +86,39 @@ class RegisterStep:
             more, answer.then = self.signing_in.done(exchange, aor, sign_in, longest)
             answer.fields += more
         return answer
+
+    async def keep(self, exchange: Exchange, response: Response) -> Answer | None:
+        """
+        Keep what a server behind us has accepted, for as long as it says.
+
+        It has found out who asks.  Gives our own refusal if it cannot be kept.
+        """
+        request = exchange.request
+        contacts = request.contacts
+        if not contacts:
+            return None
+        try:
+            aor = self.domains.ours(request.to.aor)
+            try:
+                granted = [self._said(response, each) for each in contacts]
+            except MalformedField:
+                return Answer(502)
+            await self._change(exchange, aor, contacts, granted, None)
+        except Refusal as refusal:
+            return refusal.answer
+        exchange.flow.keep(max(granted))
+        self.ways.registered(aor, exchange.flow)
+        return None
+
+    def _said(self, response: Response, contact: Contact) -> int:
+        """Give the seconds that a server has granted a contact; 0 if it has not got it."""
+        if contact == WILDCARD:
+            return 0
+        for each in response.contacts:
+            if each != WILDCARD and is_same_contact(each.uri, contact.uri):
+                said = response.expires if each.expires is None else each.expires
+                return min(_UNREADABLE if said is None else said, self.bounds.longest)
+        return 0
 
     def _granted(
         self, exchange: Exchange, contacts: Sequence[Contact], sign_in: SignIn | None

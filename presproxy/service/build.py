@@ -215,6 +215,17 @@ def build(
     mailboxes = build_mailboxes(
         served, resources, compositor, journal, domains, configuration, now
     )
+    registering = RegisterStep(
+        packages,
+        domains,
+        locations,
+        journal,
+        guards.of("storage", plan.storage.name, plan.storage.plugin),
+        Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
+        lync.signing_in,
+        ways,
+        now,
+    )
     steps: dict[str, Step] = {
         "PUBLISH": PublishStep(
             packages, domains, resources, compositor, journal, limits.body, now, pbxs
@@ -253,17 +264,7 @@ def build(
             ),
         ),
         "NOTIFY": NotifyStep(pbxs, mailboxes),
-        "REGISTER": RegisterStep(
-            packages,
-            domains,
-            locations,
-            journal,
-            guards.of("storage", plan.storage.name, plan.storage.plugin),
-            Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
-            lync.signing_in,
-            ways,
-            now,
-        ),
+        "REGISTER": registering,
         "SERVICE": ServiceStep(lync.services, limits.body),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
@@ -279,6 +280,7 @@ def build(
         ),
         ways,
         secret,
+        registering.keep,
         ticks,
     )
     proxy = Proxy(

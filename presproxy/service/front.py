@@ -8,7 +8,7 @@ import attrs
 
 from presproxy.config import Configuration
 from presproxy.proxying.token import PathTokens
-from presproxy.server.front.front import Front
+from presproxy.server.front.front import Front, Keep
 from presproxy.server.front.probing import Asking, Prober
 from presproxy.server.front.routes import Routes, usual_rules
 from presproxy.server.front.upstream import Upstream
@@ -34,9 +34,15 @@ def build_front(
     roads: Roads,
     ways: Ways,
     secret: bytes,
+    keep: Keep,
     ticks: Callable[[], float],
 ) -> Front | None:
-    """Build it; None if there is no server behind us."""
+    """
+    Build it; None if there is no server behind us.
+
+    ``packages`` are those served here, and ``keep`` is what the registrar does with what
+    a server has accepted.
+    """
     usual = configuration.upstream
     uris = dict.fromkeys(each.to for each in configuration.route if each.to)
     if usual is not None:
@@ -68,6 +74,7 @@ def build_front(
         PathTokens(secret),
         ways.named,
         lambda uri, flow: is_here(uri, flow, domains),
+        keep,
     )
 
 

@@ -8,14 +8,17 @@ request is said to it about who sent it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import attrs
 
+from presproxy.errors import PresproxyError
 from presproxy.proxying.branches import Target
 from presproxy.proxying.forward import ASSERTED
 from presproxy.proxying.inspect import NotForwarded, Passage
 from presproxy.proxying.token import PathTokens
-from presproxy.server.answer import Refusal
+from presproxy.server.answer import Answer, Refusal
+from presproxy.server.answers import answer_to
 from presproxy.server.exchange import Exchange
 from presproxy.server.front.options import FrontOptions
 from presproxy.server.front.routes import (
@@ -30,8 +33,11 @@ from presproxy.server.front.routes import (
 )
 from presproxy.server.front.upstream import Attempt, Upstream
 from presproxy.sip.flow import Flow
-from presproxy.sip.message import Request
+from presproxy.sip.message import Request, Response
 from presproxy.sip.uri import SipURI
+
+#: Keeps what a server accepted; gives our refusal if it cannot.
+Keep = Callable[[Exchange, Response], Awaitable[Answer | None]]
 
 #: How an identity was not proved: nobody is told of it as if it were.
 _UNPROVED = "open"
@@ -44,7 +50,7 @@ class Front:
 
     ``upstreams`` are by their URIs, and ``usual`` is the URI of the one that is meant
     where a rule names none.  ``named`` gives the flow to a user agent that it has a name
-    for.
+    for; ``keep`` keeps a registration that a server has accepted.
     """
 
     options: FrontOptions
@@ -54,6 +60,7 @@ class Front:
     tokens: PathTokens
     named: Callable[[str], Awaitable[Flow | None]]
     is_here: Callable[[SipURI, Flow], bool]
+    keep: Keep
     _neighbours: Sequence[Network] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -162,7 +169,23 @@ class Front:
             return ()
         return (f"<{identity.aor}>",)
 
-    @property
-    def keeps_registrations(self) -> bool:
-        """Whether what a server accepts of a REGISTER is kept here as well."""
-        return self.options.registrar is Registrar.BOTH
+    def accepted(
+        self, exchange: Exchange
+    ) -> Callable[[Response], Awaitable[Answer | None]] | None:
+        """Give what is done here with what a server accepts; None if that is nothing."""
+        request = exchange.request
+        if request.method != "REGISTER" or self.options.registrar is not Registrar.BOTH:
+            return None
+        uri = request.request_uri
+        if not isinstance(uri, SipURI) or not self.is_here(uri, exchange.flow):
+            return None
+        return partial(self._keep, exchange)
+
+    async def _keep(self, exchange: Exchange, response: Response) -> Answer | None:
+        try:
+            return await self.keep(exchange, response)
+        except PresproxyError as error:
+            answer = answer_to(error)
+            if answer is None:
+                raise
+            return answer

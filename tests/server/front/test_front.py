@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from presproxy.errors import StorageUnavailable
 from presproxy.server.front.routes import Action, Registrar, Rule
 from presproxy.testing.scripted import ScriptedAuthenticator
 from presproxy.transport.hop import Hop
@@ -317,3 +318,73 @@ def test_what_phones_assert_goes_nowhere(alice, pbx):
     alice.send("MESSAGE", BOB, {"P-Asserted-Identity": "<sip:boss@example.test>"})
 
     assert one(pbx.read()).get("p-asserted-identity") is None
+
+
+# --- Registrations that are kept here, too
+
+
+@pytest.fixture
+def both(build, phone_of):
+    desk, behind = build(registrar=Registrar.BOTH)
+    return desk, phone_of(desk, "bob"), behind.at(FIRST)
+
+
+def kept(desk):
+    return [
+        (each.uri, each.expires_at - desk.server.house.now())
+        for registration in desk.server.locations
+        for each in registration.bindings
+    ]
+
+
+def sent(bob, pbx, contact=None, **fields):
+    """Send REGISTER, and give it as it came to the server behind."""
+    contact = f"<{bob.contact}>" if contact is None else contact
+    to = {"To": f"<{bob.aor}>", "Contact": contact}
+    bob.send("REGISTER", "sip:example.test", {**to, **fields})
+    return one(pbx.read())
+
+
+def test_what_the_server_accepts_is_kept_for_as_long_as_it_says(both):
+    desk, bob, pbx = both
+    request = sent(bob, pbx)
+    before = kept(desk)
+    pbx.respond(request, OK, {"Contact": f"<{bob.contact}>;expires=120"})
+
+    assert statuses(bob) == [200]
+    assert (before, kept(desk)) == ([], [(bob.contact, 120)])
+
+
+def test_what_it_refuses_is_not_kept(both):
+    desk, bob, pbx = both
+    pbx.respond(sent(bob, pbx), "401 Unauthorized")
+
+    assert statuses(bob) == [401]
+    assert kept(desk) == []
+
+
+def test_what_it_has_no_more_is_kept_no_more(both):
+    desk, bob, pbx = both
+    pbx.respond(sent(bob, pbx), OK, {"Contact": f"<{bob.contact}>;expires=120"})
+    other = {"Contact": "<sip:bob@192.0.2.99>;expires=60"}
+    pbx.respond(sent(bob, pbx, Expires="0"), OK, other)
+
+    assert statuses(bob) == [200, 200]
+    assert kept(desk) == []
+
+
+def test_nonsense_in_its_answer_is_told_as_such(both):
+    desk, bob, pbx = both
+    pbx.respond(sent(bob, pbx), OK, {"Contact": "<<>"})
+
+    assert statuses(bob) == [502]
+    assert kept(desk) == []
+
+
+def test_what_cannot_be_kept_is_not_acknowledged(both):
+    desk, bob, pbx = both
+    desk.storage.failure = StorageUnavailable("the disk is full")
+    pbx.respond(sent(bob, pbx), OK, {"Contact": f"<{bob.contact}>;expires=120"})
+
+    assert statuses(bob) == [503]
+    assert kept(desk) == []
