@@ -26,6 +26,8 @@ from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.uses import Use
 from presproxy.interfaces import IStorage
+from presproxy.server.front.options import FrontOptions
+from presproxy.server.front.routes import Action, Registrar, Rule
 from presproxy.testing.certificates import Authority
 from presproxy.transport.where import Where
 
@@ -464,6 +466,84 @@ def test_what_is_known_by_its_name_can_be_used_once(catalogue, kind, name):
         prepare(configuration, catalogue)
 
 
+# -- The server behind -------------------------------------------------------------------
+
+FRONT = EXAMPLE.with_name("front.toml")
+
+
+def test_a_server_behind_and_what_is_done_with_requests(written):
+    line = written(
+        """
+        upstream = "sip:192.0.2.1:5070;transport=tcp"
+
+        [front]
+        registrar = "both"
+        neighbours = ["192.0.2.0/24"]
+
+        [[route]]
+        action = "refuse"
+        method = ["INVITE"]
+        source = ["upstream", "2001:db8::/32"]
+        status = 488
+
+        [[route]]
+        action = "forward"
+        domain = "Elsewhere.test"
+        to = "sip:192.0.2.2"
+        """
+    )
+
+    read = configured(line)
+
+    assert read.upstream == "sip:192.0.2.1:5070;transport=tcp"
+    assert read.front.registrar is Registrar.BOTH
+    assert read.route == (
+        Rule(
+            Action.REFUSE,
+            method=("INVITE",),
+            source=("upstream", "2001:db8::/32"),
+            status=488,
+        ),
+        Rule(Action.FORWARD, domain=("elsewhere.test",), to="sip:192.0.2.2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ('upstream = "a b"', "upstream: 'a b'"),
+        ('upstream = ""', "upstream: names no server"),
+        ('upstream = "sip:bob@192.0.2.1"', "is no URI of a server"),
+        ('upstream = "tel:1"', "is no URI of a server"),
+        ("front = 3", "front: is not a table"),
+        ('[front]\nregistrar = "here"', "front: option registrar: 'here' is none of"),
+        ('[front]\nneighbours = ["192.0.2.1/24"]', "front: option neighbours:"),
+        ("[front]\nprobe = -1", "front: option probe: -1.0 is not from 0 to 3600"),
+        ("[[route]]", "route: option action is missing"),
+        ('[[route]]\naction = "forward"', "route: forwards to nobody"),
+        ('[[route]]\naction = "send"', "option action: 'send' is none of serve"),
+        ('[[route]]\naction = "serve"\nsource = "x"', "option source: 'x'"),
+        ('[[route]]\naction = "serve"\nmethod = "a b"', "option method: 'a b'"),
+        (
+            '[[route]]\naction = "refuse"\nstatus = 200',
+            "option status: 200 is not from",
+        ),
+        ('route = ["serve"]', "route: is not a table"),
+    ],
+)
+def test_a_mistake_in_front_is_told(written, text, mistake):
+    (told,) = mistakes_of(written(text))
+
+    assert mistake in told
+
+
+def test_the_example_of_a_front_is_right(catalogue):
+    plan = make_plan(CommandLine(config=str(FRONT)), catalogue, MACHINE)
+
+    assert plan.configuration.upstream == "sip:127.0.0.2:5070;transport=udp"
+    assert [each.action for each in plan.configuration.route] == [Action.REFUSE]
+
+
 # -- etc/presproxy.toml -----------------------------------------------------------------
 
 
@@ -531,7 +611,7 @@ def test_the_example_leaves_nothing_out(catalogue):
     text = EXAMPLE.read_text()
     limits = [
         field.name
-        for kind in (Limits, LyncOptions, AggregateOptions)
+        for kind in (Limits, LyncOptions, AggregateOptions, FrontOptions)
         for field in attrs.fields(kind)
     ]
 

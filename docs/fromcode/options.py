@@ -1,4 +1,4 @@
-"""The options of plugins, the limits, and Lync's options, as the code declares them."""
+"""The options of plugins and of the tables of the file, as the code declares them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.maker import KINDS
 from presproxy.extend.options import Option, options_of, value_in_words
+from presproxy.server.front.options import FrontOptions
+from presproxy.server.front.routes import Rule
 
 
 def plugin(argument: str) -> str:
@@ -44,6 +46,16 @@ def aggregate() -> str:
     return _listed(options_of(AggregateOptions))
 
 
+def front() -> str:
+    """Write all options of how the server behind is treated."""
+    return _listed(options_of(FrontOptions))
+
+
+def route() -> str:
+    """Write all that a rule may name."""
+    return _listed(options_of(Rule))
+
+
 def _listed(options: Iterable[Option]) -> str:
     return "\n".join(definition(_term(option), option.help) for option in options)
 
@@ -65,3 +77,5 @@ def setup(app: Sphinx) -> None:
     app.add_directive("lync", written_by(lync))
     app.add_directive("transport", written_by(transport))
     app.add_directive("aggregate", written_by(aggregate))
+    app.add_directive("front", written_by(front))
+    app.add_directive("route", written_by(route))

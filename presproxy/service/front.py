@@ -19,6 +19,9 @@ from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import SipURI
 from presproxy.transport.hop import Hop
 
+#: How the names begin of packages that presence is about.
+_OURS = ("presence", "vnd-microsoft-")
+
 
 @attrs.frozen(eq=False)
 class Roads:
@@ -65,7 +68,7 @@ def build_front(
     domains = configuration.domains
     rules = list(configuration.route)
     if usual is not None:
-        rules += usual_rules(domains, packages, options.registrar)
+        rules += usual_rules(domains, _kept(configuration, packages), options.registrar)
     return Front(
         options,
         Routes(rules),
@@ -76,6 +79,20 @@ def build_front(
         lambda uri, flow: is_here(uri, flow, domains),
         keep,
     )
+
+
+def _kept(configuration: Configuration, packages: Collection[str]) -> Sequence[str]:
+    """
+    Give the packages whose state is kept here, of those that are served.
+
+    Presence is; what phones and mailboxes say is the server's, unless it is fetched from
+    there or told by PBXs.
+    """
+    if configuration.pbx:
+        return tuple(packages)
+    aggregate = configuration.aggregate
+    fetched = aggregate.packages if aggregate.server else ()
+    return [each for each in packages if each.startswith(_OURS) or each in fetched]
 
 
 def build_prober(
