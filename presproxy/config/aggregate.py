@@ -7,7 +7,7 @@ from attrs.validators import and_, ge, le
 
 from presproxy.errors import MalformedField
 from presproxy.extend.maker import HELP, option
-from presproxy.sip.uri import address_of_record
+from presproxy.sip.uri import SipURI, address_of_record, parse_uri
 from presproxy.useragent.wire import TRANSPORTS, Server
 
 
@@ -21,6 +21,25 @@ def read_server(text: str) -> Server:
     if transport.lower() in TRANSPORTS:
         return Server.parse(rest, transport.lower())
     return Server.parse(text)
+
+
+def server_of(uri: str) -> Server:
+    """
+    Give where the server of a URI is, as `Server` names it.
+
+    A name is looked up as that of a host, and its port is the usual one if it has none.
+    Raises `MalformedField`.
+    """
+    parsed = parse_uri(uri)
+    if not isinstance(parsed, SipURI):
+        raise MalformedField("server", f"no SIP URI: {uri!r}")
+    transport = (parsed.transport or "").lower()
+    if parsed.scheme == "sips":
+        transport = "tls"
+    host = parsed.host.strip("[]")
+    return Server(
+        host, parsed.port or 0, transport if transport in TRANSPORTS else "udp"
+    )
 
 
 def _server(_: object, field: object, value: str) -> None:
@@ -44,8 +63,8 @@ class AggregateOptions:
     """What is fetched from a server behind, once for all who watch here."""
 
     server: str = option(
-        "The server behind, as udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT; nothing is "
-        "fetched where there is none.",
+        "The server behind, as udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT; where none "
+        "is named, it is upstream for what routes aggregate, and nothing else is fetched.",
         default="",
         validator=_server,
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 
-from presproxy.config.aggregate import AggregateOptions
 from presproxy.config.read import read
 from presproxy.config.values import CommandLine, Configuration, Machine
 from presproxy.errors import ConfigurationMistakes
@@ -24,6 +23,7 @@ from presproxy.interfaces import (
     IStorage,
 )
 from presproxy.packages.aggregator import StandardAggregator
+from presproxy.server.front.routes import Action
 
 
 @attrs.frozen(eq=False)
@@ -77,9 +77,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
     builder.refuse_doubles("notifier", [use.name for use in configuration.notifier])
     packages = builder.each("package", configuration.package)
     builder.refuse_doubles("package", [named.plugin.name for named in packages])
-    builder.refuse_unserved(
-        configuration.aggregate, [named.plugin.name for named in packages]
-    )
+    builder.refuse_unserved(configuration, [named.plugin.name for named in packages])
     aggregator = builder.each("aggregator", [configuration.aggregator])
     if builder.mistakes:
         raise ConfigurationMistakes(builder.mistakes)
@@ -109,12 +107,20 @@ class _Builder:
         return built
 
     def refuse_unserved(
-        self, aggregate: AggregateOptions, served: Sequence[str]
+        self, configuration: Configuration, served: Sequence[str]
     ) -> None:
+        aggregate = configuration.aggregate
+        rules = [
+            each for each in configuration.route if each.action is Action.AGGREGATE
+        ]
+        wanted = [name for rule in rules for name in rule.package]
         if aggregate.server:
-            for name in aggregate.packages:
-                if name not in served:
-                    self.mistakes.append(f"aggregate: no package {name} is served")
+            wanted += aggregate.packages
+        elif rules and not configuration.upstream:
+            self.mistakes.append("route: aggregates from nobody: upstream is not given")
+        for name in dict.fromkeys(wanted):
+            if name not in served:
+                self.mistakes.append(f"aggregate: no package {name} is served")
 
     def refuse_doubles(self, kind: Kind, names: Sequence[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):

@@ -302,6 +302,10 @@ class _Reader:
             rule = Rule(**values)
             if rule.action is Action.FORWARD and not (rule.to or upstream):
                 self._mistake(given.where, "forwards to nobody: upstream is not given")
+            if rule.action is Action.AGGREGATE and rule.to:
+                self._mistake(
+                    given.where, "the table aggregate names its server, not to"
+                )
             rules.append(rule)
         return tuple(rules)
 

@@ -280,6 +280,11 @@ class Resources:
         """All who have any, the longest known first; not to be kept."""
         return self._numbers.keys()
 
+    @property
+    def packages(self) -> Collection[str]:
+        """The names of all packages there are."""
+        return self._packages.keys()
+
     def serves(self, package: str) -> bool:
         """Whether this package is there."""
         return package in self._packages

@@ -79,18 +79,31 @@ class Behind(Protocol):
 
 
 @attrs.frozen
+class Scope:
+    """Event packages, of the users of some domains; of all where none is named."""
+
+    packages: Collection[str]
+    domains: Collection[str] = ()
+
+    def has(self, presentity: AddressOfRecord, package: str) -> bool:
+        """Whether this is in it."""
+        if package not in self.packages:
+            return False
+        return not self.domains or domain_of(presentity) in self.domains
+
+
+@attrs.frozen
 class Aim:
     """
     What is fetched from behind, and how.
 
-    ``packages`` of the users of ``domains``, all of ours where it is empty; ``domain`` is
-    what theirs is called behind, where that is not the same.  ``expires`` is the interval
-    asked for, ``linger`` how long a subscription outlives its last watcher, and ``stale``
-    how long what is not confirmed any more is shown, for ever if 0; all are seconds.
+    All that is in one of ``scopes``; ``domain`` is what the users' is called behind, where
+    that is not the same.  ``expires`` is the interval asked for, ``linger`` how long a
+    subscription outlives its last watcher, and ``stale`` how long what is not confirmed
+    any more is shown, for ever if 0; all are seconds.
     """
 
-    packages: Collection[str]
-    domains: Collection[str] = ()
+    scopes: Sequence[Scope]
     domain: str = ""
     expires: int = 300
     linger: float = 30.0
@@ -99,9 +112,7 @@ class Aim:
 
     def takes_in(self, presentity: AddressOfRecord, package: str) -> bool:
         """Whether this is fetched."""
-        if package not in self.packages:
-            return False
-        return not self.domains or domain_of(presentity) in self.domains
+        return any(scope.has(presentity, package) for scope in self.scopes)
 
     def name_behind(self, presentity: AddressOfRecord) -> AddressOfRecord:
         """Give what a presentity is called behind."""

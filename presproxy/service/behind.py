@@ -10,13 +10,15 @@ import attrs
 from twisted.logger import Logger
 
 from presproxy.config import Configuration
-from presproxy.config.aggregate import AggregateOptions, read_server
+from presproxy.config.aggregate import read_server, server_of
 from presproxy.events.resource import Resources
-from presproxy.events.upstream import Aim, Upstream
+from presproxy.events.upstream import Aim, Scope, Upstream
+from presproxy.interfaces import Feed
 from presproxy.metrics import Metrics
+from presproxy.server.front.routes import Action, Rule
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 from presproxy.trace import Tap
-from presproxy.useragent import Account, NoAnswer, UserAgent
+from presproxy.useragent import Account, NoAnswer, Server, UserAgent
 from presproxy.useragent.alarms import Alarms
 
 _log = Logger()
@@ -68,19 +70,20 @@ def build_aggregate(
     unreadable = metrics.counter(
         "behind_unreadable", "NOTIFYs from behind that were not understood."
     )
-    if not options.server:
+    server = _server(configuration)
+    if server is None:
         metrics.gauge("behind_subscriptions", _ALIVE, lambda: 0)
         return None
     agent = UserAgent(
         _user(configuration),
-        read_server(options.server),
+        server,
         reactor,
         Account(options.username, options.password) if options.username else None,
         spread=_SPREAD,
         tap=tap or Tap(),
     )
     upstream = Upstream(
-        _aim(options),
+        _aim(configuration, resources),
         agent,
         resources,
         changed,
@@ -96,10 +99,34 @@ def build_aggregate(
     return Aggregate(agent, upstream)
 
 
-def _aim(options: AggregateOptions) -> Aim:
+def _server(configuration: Configuration) -> Server | None:
+    """Give the server behind; requests are forwarded there, too, if no other is named."""
+    if configuration.aggregate.server:
+        return read_server(configuration.aggregate.server)
+    if configuration.upstream and _rules(configuration):
+        return server_of(configuration.upstream)
+    return None
+
+
+def _rules(configuration: Configuration) -> list[Rule]:
+    return [each for each in configuration.route if each.action is Action.AGGREGATE]
+
+
+def _aim(configuration: Configuration, resources: Resources) -> Aim:
+    options = configuration.aggregate
+    all_packages = frozenset(
+        name
+        for name in resources.packages
+        if resources.guard(name).plugin.feeds is Feed.PUBLICATIONS
+    )
+    scopes = [
+        Scope(frozenset(rule.package) or all_packages, frozenset(rule.domain))
+        for rule in _rules(configuration)
+    ]
+    if options.server:
+        scopes.append(Scope(frozenset(options.packages), frozenset(options.domains)))
     return Aim(
-        frozenset(options.packages),
-        frozenset(options.domains),
+        scopes,
         options.domain,
         options.expires,
         options.linger,

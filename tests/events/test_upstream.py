@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from presproxy.documents.dialoginfo import CONTENT_TYPE, Dialog, DialogInfo, write
 from presproxy.documents.pidf import CONTENT_TYPE as PIDF
 from presproxy.events.resource import Resources
-from presproxy.events.upstream import AT_ONCE, Aim, Upstream
+from presproxy.events.upstream import AT_ONCE, Aim, Scope, Upstream
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Counter, Metrics
 from presproxy.packages.dialog import DialogPackage
@@ -156,7 +156,7 @@ def ringing(state: str = "early", id: str = "d") -> bytes:
 
 @pytest.fixture
 def house():
-    return House(Aim({DIALOG}))
+    return House(Aim([Scope({DIALOG})]))
 
 
 def test_many_watchers_are_one_subscription_behind(house):
@@ -217,8 +217,8 @@ def test_one_that_nobody_wants_any_more_when_it_is_granted_is_ended(house):
 @pytest.mark.parametrize(
     ("aim", "user", "package"),
     [
-        (Aim({"presence"}), "alice", "dialog"),
-        (Aim({DIALOG}, {"pbx.test"}), "alice", "dialog"),
+        (Aim([Scope({"presence"})]), "alice", "dialog"),
+        (Aim([Scope({DIALOG}, {"pbx.test"})]), "alice", "dialog"),
     ],
     ids=["package", "domain"],
 )
@@ -231,7 +231,7 @@ def test_what_is_not_aimed_at_is_not_asked_for(aim, user, package):
 
 
 def test_a_domain_has_another_name_behind():
-    house = House(Aim({DIALOG}, domain="192.0.2.7"))
+    house = House(Aim([Scope({DIALOG})], domain="192.0.2.7"))
 
     house.watch("anna%20b")
 
@@ -250,7 +250,7 @@ def test_not_all_are_asked_for_at_once(house):
 
 
 def test_there_are_not_more_than_wanted():
-    house = House(Aim({DIALOG}, most=1))
+    house = House(Aim([Scope({DIALOG})], most=1))
 
     house.watch("alice")
     house.watch("bob")
@@ -398,7 +398,7 @@ def test_what_was_lost_is_stale_some_time_later(house):
 
 
 def test_it_may_be_wished_that_nothing_is_ever_stale():
-    house = House(Aim({DIALOG}, stale=0))
+    house = House(Aim([Scope({DIALOG})], stale=0))
     house.watch()
     house.server.last.grant().tell()
 
@@ -463,7 +463,7 @@ def test_an_empty_document_is_an_idle_lamp(house):
 
 
 def test_umlauts_of_old_encodings_are_read():
-    house = House(Aim({"presence"}))
+    house = House(Aim([Scope({"presence"})]))
     house.watch(package="presence")
     document = (
         '<?xml version="1.0" encoding="ISO-8859-1"?><presence '

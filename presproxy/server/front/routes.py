@@ -31,6 +31,8 @@ class Action(enum.Enum):
     SERVE = "serve"
     FORWARD = "forward"
     REFUSE = "refuse"
+    #: Served here, from what a server behind says of it.
+    AGGREGATE = "aggregate"
 
 
 class Registrar(enum.Enum):
@@ -88,7 +90,8 @@ class Rule:
     """
 
     action: Action = option(  # noqa: RUF009  # an enumeration is immutable
-        "What is done: serve it here, forward it, or refuse it."
+        "What is done: serve it here, forward it, refuse it, or aggregate: serve it here "
+        "from what a server behind says."
     )
     domain: tuple[str, ...] = option(
         "The host of the Request-URI.",
