@@ -47,7 +47,7 @@ from presproxy.server.targets import Targets
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.tokens import Tokens
-from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
+from presproxy.sip.uri import SipURI, parse_uri
 from presproxy.transaction.matching import cancelled_key_of
 from presproxy.transaction.server import ServerTransaction
 from presproxy.transaction.timers import DelayQueue
@@ -113,7 +113,7 @@ class Proxy:
     _board: Switchboard = attrs.field(init=False)
     _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
     _calls: dict[_Call, Relayed] = attrs.field(factory=dict, init=False)
-    _by_sender: Counts[AddressOfRecord] = attrs.field(factory=Counts, init=False)
+    _by_sender: Counts[str] = attrs.field(factory=Counts, init=False)
     _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _unheard: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
@@ -194,13 +194,30 @@ class Proxy:
         finally:
             self._ended(relayed)
 
-    def _count_of_one(self, relayed: Relayed) -> None:
+    def _count_of_one(self, exchange: Exchange, relayed: Relayed) -> None:
         """Count one whose sender is known now; refuses what is one too many of his."""
-        sender = relayed.request.from_.aor
+        sender = self._sender(exchange)
+        if sender is None:
+            return
         if self._by_sender[sender] >= self.most_of_one:
             raise for_now("Too many requests of yours are being passed on")
         self._by_sender[sender] += 1
         relayed.sender = sender
+
+    def _sender(self, exchange: Exchange) -> str | None:
+        """
+        Say whose requests one is counted with; None for servers that bring others'.
+
+        Where nobody asked, whoever else is at the same address is in the same boat: to
+        count by what From says would let anybody use up what is another's.
+        """
+        identity, flow = exchange.identity, exchange.flow
+        if identity is not None:
+            return None if identity.is_asserted else identity.aor
+        if self.front is None:
+            # Within a dialog, of which the Route is sealed for its parties.
+            return exchange.request.from_.aor
+        return None if self.front.is_near(flow) else flow.peer[0]
 
     def _begun(self, relayed: Relayed) -> None:
         self._under_way[relayed.transaction.key] = relayed
@@ -228,7 +245,7 @@ class Proxy:
         targets = await self._find(exchange, passage)
         if relayed.is_cancelled:
             raise Refusal(487)
-        self._count_of_one(relayed)
+        self._count_of_one(exchange, relayed)
         self._count(request.method)
         now = self.ticks()
         relayed.begin(passage, targets, now, self._manner(exchange))

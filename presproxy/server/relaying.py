@@ -40,7 +40,6 @@ from presproxy.sip.message import (
     parse_message,
 )
 from presproxy.sip.tokens import Tokens
-from presproxy.sip.uri import AddressOfRecord
 from presproxy.transaction.client import TransactionUser
 from presproxy.transaction.derived import build_cancel
 from presproxy.transaction.server import ServerTransaction
@@ -150,8 +149,8 @@ class Relayed:
     signature: str
     finished: Deferred[Answer | None] = attrs.field(factory=Deferred, init=False)
     is_cancelled: bool = attrs.field(default=False, init=False)
-    #: Whose it is, once he is known.
-    sender: AddressOfRecord | None = attrs.field(default=None, init=False)
+    #: Whose it is counted as, once that is known.
+    sender: str | None = attrs.field(default=None, init=False)
     _passage: Passage = attrs.field(default=None, init=False)
     _manner: Manner = attrs.field(factory=Manner, init=False)
     _context: Context | None = attrs.field(default=None, init=False)
