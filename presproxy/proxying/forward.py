@@ -39,6 +39,11 @@ ASSERTED = "P-Asserted-Identity"
 _PREFERRED = "P-Preferred-Identity"
 
 
+#: Octets of a datagram that are not fragmented, for all we know; and those which we put
+#: into a copy: a Via and a Record-Route, with what they are sealed with.
+_UNFRAGMENTED, _ADDED = 1300, 300
+
+
 @attrs.frozen
 class Onward:
     """
@@ -92,6 +97,14 @@ def forwarded(
     header.push("Via", via_of(flow, branch))
     lines = [f"{request.method} {uri} {VERSION}"]
     return write_message(lines, header, request.body)
+
+
+def is_too_large(request: Request) -> bool:
+    """Whether the copy of a request may be fragmented as a datagram (RFC 3261 §18.1.1)."""
+    octets = len(request.body) + sum(
+        len(name) + len(value) + 4 for name, value in request.header
+    )
+    return octets + _ADDED > _UNFRAGMENTED
 
 
 def via_of(flow: Flow, branch: str) -> str:

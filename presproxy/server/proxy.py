@@ -307,7 +307,7 @@ class Proxy:
         if ends is None:
             return None
         if self.front is not None:
-            target = await self.front.within(ends.other, passage)
+            target = await self.front.within(ends.other, passage, request)
             if target is not None:
                 return target
         if not passage.routes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
 from presproxy.errors import PresproxyError
@@ -30,6 +32,23 @@ class Hop:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.transport}:{host}:{self.port}"
+
+
+def for_large(hops: Iterable[Hop]) -> list[Hop]:
+    """
+    Put the same place by TCP before each by UDP, for a message that may be fragmented.
+
+    Who does not listen there is told by UDP all the same (RFC 3261 §18.1.1).
+    """
+    return [
+        each
+        for hop in hops
+        for each in (
+            (attrs.evolve(hop, transport="tcp"), hop)
+            if hop.transport == "udp"
+            else (hop,)
+        )
+    ]
 
 
 @attrs.frozen(eq=False)

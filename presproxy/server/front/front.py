@@ -14,7 +14,7 @@ import attrs
 
 from presproxy.errors import PresproxyError
 from presproxy.proxying.branches import Target
-from presproxy.proxying.forward import ASSERTED
+from presproxy.proxying.forward import ASSERTED, is_too_large
 from presproxy.proxying.inspect import NotForwarded, Passage
 from presproxy.proxying.token import PathTokens
 from presproxy.server.answer import Answer, Refusal
@@ -91,7 +91,7 @@ class Front:
         upstream = self.upstreams[rule.to or self.usual]
         if passage.routes and upstream.uri_of(passage.routes) is None:
             raise NotForwarded(403, "Route leads elsewhere")
-        return await Attempt(upstream, passage.uri, passage.routes).first()
+        return await _attempt(upstream, passage, exchange.request).first()
 
     async def by_path(
         self, request: Request, passage: Passage, flow: Flow
@@ -112,11 +112,13 @@ class Front:
             raise NotForwarded(430)
         return Target(passage.uri, way, name, passage.routes)
 
-    async def within(self, name: str, passage: Passage) -> Target | None:
+    async def within(
+        self, name: str, passage: Passage, request: Request
+    ) -> Target | None:
         """Give the target of a request within a dialog, at a server of that name."""
         for upstream in self.upstreams.values():
             if upstream.name == name:
-                return await Attempt(upstream, passage.uri, passage.routes).first()
+                return await _attempt(upstream, passage, request).first()
         return None
 
     def _rule(self, request: Request, flow: Flow) -> Rule:
@@ -189,3 +191,8 @@ class Front:
             if answer is None:
                 raise
             return answer
+
+
+def _attempt(upstream: Upstream, passage: Passage, request: Request) -> Attempt:
+    is_large = is_too_large(request)
+    return Attempt(upstream, passage.uri, passage.routes, is_large)

@@ -20,7 +20,7 @@ from presproxy.sip.fields import parse_name_address
 from presproxy.sip.flow import Flow
 from presproxy.sip.uri import SipURI, parse_uri
 from presproxy.transport.ends import is_literal
-from presproxy.transport.hop import Hop, Unreachable
+from presproxy.transport.hop import Hop, Unreachable, for_large
 
 _log = Logger()
 
@@ -72,8 +72,14 @@ class Upstream:
     hops: Sequence[Hop] = attrs.field(default=(), init=False)
     #: Until when they rest.
     _resting: dict[Hop, float] = attrs.field(factory=dict, init=False)
+    _wants_datagrams: bool = attrs.field(init=False)
     _was_away: bool = attrs.field(default=False, init=False)
     _why: str = attrs.field(default="", init=False)
+
+    @_wants_datagrams.default
+    def _says_udp(self) -> bool:
+        uri = parse_uri(self.uri)
+        return isinstance(uri, SipURI) and uri.transport == "udp"
 
     # -- Looking ---------------------------------------------------------------------
 
@@ -107,18 +113,25 @@ class Upstream:
     # -- Finding a way ---------------------------------------------------------------
 
     async def find(
-        self, uri: str | None = None, tried: Collection[Hop] = ()
+        self,
+        uri: str | None = None,
+        tried: Collection[Hop] = (),
+        *,
+        is_large: bool = False,
     ) -> Reached:
         """
         Give the first hop that can be reached, of those that were not ``tried``.
 
-        ``uri`` is one of its own, if another than the usual is asked for.  Raises `Away`.
+        ``uri`` is one of its own, if another than the usual is asked for.  What is large
+        goes by TCP if it can, unless the operator says UDP.  Raises `Away`.
         """
         try:
             hops = await self.look_up() if uri is None else await self.locate(uri)
         except (Unreachable, LimitReached) as error:
             self._is_away_now(str(error))
             raise Away(self.uri, str(error)) from error
+        if is_large and not self._wants_datagrams:
+            hops = for_large(hops)
         for hop in hops:
             if hop in tried or self.is_resting(hop):
                 continue
@@ -134,7 +147,7 @@ class Upstream:
     async def look_up(self) -> Sequence[Hop]:
         """Find the hops; raises `Unreachable` and `LimitReached`."""
         self.hops = await self.locate(self.uri)
-        for hop in set(self._resting).difference(self.hops):
+        for hop in set(self._resting).difference(for_large(self.hops)):
             del self._resting[hop]
         return self.hops
 
@@ -167,6 +180,9 @@ class Upstream:
             self._resting[hop] = self.ticks() + self.rest
         elif hop in self.hops:
             self._resting[hop] = float("inf")
+        elif hop in for_large(self.hops):
+            # It is not probed by TCP.
+            self._resting[hop] = self.ticks() + self.rest
         if self.is_away:
             self._is_away_now(self._why)
 
@@ -205,12 +221,14 @@ class Attempt:
     """
     One request's way to a server: the hops that were tried for it.
 
-    ``uri`` is that of the copies, ``routes`` their Route.
+    ``uri`` is that of the copies, ``routes`` their Route; they may be too large for a
+    datagram.
     """
 
     upstream: Upstream
     uri: str
     routes: tuple[str, ...]
+    is_large: bool = False
     _tried: list[Hop] = attrs.field(factory=list, init=False)
 
     async def first(self) -> Target:
@@ -244,7 +262,7 @@ class Attempt:
         upstream = self.upstream
         try:
             uri = None if self._tried else upstream.uri_of(self.routes)
-            reached = await upstream.find(uri, self._tried)
+            reached = await upstream.find(uri, self._tried, is_large=self.is_large)
         except (Away, MalformedField):
             return None
         self._tried.append(reached.hop)
