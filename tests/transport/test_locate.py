@@ -86,6 +86,8 @@ ZONE = {
     "_sip._udp.tcp-only.test": [srv(0, 0, 0, "")],
     "_sip._tcp.tcp-only.test": [srv(0, 0, 5060, "plain.test")],
     "_sip._tcp.plain.test": [srv(0, 0, 0, "")],
+    "_sips._tcp.secure.test": [srv(0, 0, 5443, "one.test")],
+    "secure.test": [a("192.0.2.6")],
     "group.test": [a("224.0.0.1"), a("0.0.0.0"), aaaa("ff02::1")],
     "half.test": [a("0.0.0.0"), a("192.0.2.5")],
 }
@@ -155,6 +157,28 @@ def locate(locator, target, *transports):
 )
 def test_a_uri_leads_to_hops(target, hops, locator):
     assert locate(locator, target) == hops
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "port", "name"),
+    [
+        ("sips:secure.test", "192.0.2.1", 5443, "secure.test"),
+        ("sip:secure.test;transport=tls", "192.0.2.1", 5443, "secure.test"),
+        ("sip:bob@pointed.test", "192.0.2.1", 5443, "pointed.test"),
+        ("sips:Plain.test", "192.0.2.2", 5061, "plain.test"),
+        ("sips:plain.test:5099", "192.0.2.2", 5099, "plain.test"),
+        ("sips:192.0.2.9", "192.0.2.9", 5061, "192.0.2.9"),
+        ("sips:[2001:db8::9]", "2001:db8::9", 5061, "2001:db8::9"),
+    ],
+)
+def test_who_is_called_by_tls_has_to_prove_what_was_looked_for(
+    target, address, port, name, locator, zone
+):
+    zone.records["_sips._tcp.served.test"] = zone.records["_sips._tcp.secure.test"]
+
+    found = outcome(locator.locate(target, ("udp", "tcp", "tls")))
+
+    assert found[0] == Hop("tls", address, port, name)
 
 
 def test_only_transports_that_are_there_are_taken(locator):

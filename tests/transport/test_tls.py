@@ -368,6 +368,22 @@ async def test_who_proves_its_name_is_called(calling, secure, house, options):
     assert await calling.flow_by(hop) is flow
 
 
+@pytest_twisted.ensureDeferred
+async def test_an_address_of_ipv6_is_proved_as_a_name_is(
+    calling, open_house, authority, tmp_path, house, options
+):
+    path = str(authority.certify(tmp_path / "six.pem", "::1"))
+    [where] = await open_house().listen(Where("tls", 0, "::1", path, path))
+
+    flow = await calling.flow_to(f"sips:[::1]:{where.port}")
+    flow.send(options)
+
+    data, back = await house.received.get()
+    assert data == options
+    assert back.sent_by == f"[::1]:{where.port}"
+    assert str(flow) == f"tls:::1:{where.port}"
+
+
 @pytest.mark.parametrize("name", ["other.example.test", "127.0.0.1"])
 @pytest_twisted.ensureDeferred
 async def test_who_proves_another_name_is_told_nothing(name, calling, secure, house):

@@ -122,6 +122,17 @@ async def test_what_is_no_text_goes_out_as_octets(listening, call, house, option
     assert await peer.next() == BytesMessage(b"\xff\xfe")
 
 
+@pytest_twisted.ensureDeferred
+async def test_it_is_spoken_by_ipv6(open_house, call, house, options):
+    [where] = await open_house().listen(Where("ws", 0, "::1"))
+    peer = await WebPeer(await call(where)).open()
+
+    peer.send(TextMessage(options.decode()))
+
+    _, flow = await house.received.get()
+    assert flow.sent_by == f"[::1]:{where.port}"
+
+
 @pytest.mark.parametrize(
     ("ping", "pong"),
     [
