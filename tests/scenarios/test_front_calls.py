@@ -77,3 +77,40 @@ def test_calls_go_through_both(front, sipp, register, transport, caller, called)
     assert (caller.finish(), callee.finish()) == ("", "")
     assert wait_for(lambda: front.metrics()["presproxy_relaying"] == 0, LIMIT)
     assert front.metrics()["presproxy_acks_lost_total"] == 0
+
+
+def told(sender, uri, reader):
+    """Send a text from one user to another, who answers; give what came, and the status."""
+    data = sender.write("MESSAGE", uri, {"Content-Type": "text/plain"}, "Hi")
+    sender.send(data)
+    came = reader.expect(lambda each: each.method == "MESSAGE", LIMIT)
+    answer = sender.expect(lambda each: each.status >= 200, LIMIT)
+    return came.text, answer.status
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_phone_is_called_by_its_own_connection(front, register, transport):
+    user, bob = register(front, transport)
+    alice = Peer(front.tcp, "alice@contoso.com", "tcp")
+
+    assert told(alice, f"sip:{user}@contoso.com", bob) == ("Hi", 200)
+
+
+def test_kamailio_is_killed_and_started_in_the_middle(behind, front, register):
+    alice = Peer(front.tcp, "alice@contoso.com", "tcp")
+    user, bob = register(front)
+    to = f"sip:{user}@contoso.com"
+    behind.kill()
+
+    assert wait_for(lambda: "is away" in front.log(), LIMIT)
+    while_away = alice.ask("MESSAGE", to)
+    watched = alice.ask("SUBSCRIBE", to, {"Event": "presence"})
+    behind.start()
+    assert wait_for(lambda: "is back" in front.log(), LIMIT)
+    contact = f"<sip:{user}@127.0.0.1:{bob.port}>"
+    fields = {"Contact": contact, "To": f"<{bob.aor}>"}
+    again = bob.ask("REGISTER", "sip:contoso.com", fields)
+
+    assert (while_away.status, watched.status) == (503, 200)
+    assert again.status == 200
+    assert told(alice, to, bob) == ("Hi", 200)
