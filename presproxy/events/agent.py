@@ -67,8 +67,8 @@ class PresenceAgent:
     accounts: Callable[[AddressOfRecord], Account] = lambda aor: Account()
     #: Gives where a user is registered.
     bindings: Callable[[AddressOfRecord], Sequence[Bound]] = lambda aor: ()
-    #: Told of a presentity and a package that somebody watches whom nobody watched
-    #: before, and that nobody watches any more.
+    #: Told of a presentity and a package that somebody watches who may see something,
+    #: where nobody did before, and that nobody watches any more.
     watched: Callable[[AddressOfRecord, str, bool], None] = lambda aor, package, is_: (
         None
     )
@@ -170,10 +170,10 @@ class PresenceAgent:
         subscription.reason = Reason.TIMEOUT
         resource = self.resources.take(subscription.presentity, subscription.package)
         self._feed(resource)
-        if not resource.subscriptions:
+        if not was_pending and not resource.subscriptions:
             # Who asks again soon is told what will be known then.
-            self.watched(resource.presentity, resource.package.name, True)
-            self.watched(resource.presentity, resource.package.name, False)
+            self._attend(resource, subscription.view)
+            self._attend_no_more(resource)
         self.fanout.tell_one(resource, subscription)
         self.resources.drop_if_empty(resource)
         if was_pending:
@@ -202,6 +202,7 @@ class PresenceAgent:
         if subscription.state is State.ACTIVE and subscription.view == view:
             return False
         subscription.view = view
+        self._attend(self._resource(subscription), view)
         if subscription.happen(Happening.APPROVED) is Tell.STATE:
             self.fanout.tell_one(self._resource(subscription), subscription)
         self._watchers_changed(subscription.presentity, subscription.package)
@@ -289,8 +290,8 @@ class PresenceAgent:
         self._feed(resource)
         # One string for all who watch.
         subscription.presentity = resource.presentity
-        if not resource.subscriptions:
-            self.watched(resource.presentity, resource.package.name, True)
+        if subscription.state is State.ACTIVE:
+            self._attend(resource, subscription.view)
         resource.subscriptions[subscription.key] = subscription
         self._subscriptions[subscription.key] = subscription
         watcher = subscription.watcher.aor
@@ -310,11 +311,21 @@ class PresenceAgent:
                 del self._by_watcher[watcher]
         if not resource.subscriptions:
             resource.forget()
-            self.watched(resource.presentity, resource.package.name, False)
+            self._attend_no_more(resource)
             watched = watched_package(subscription.package)
             if watched is not None:
                 self.visitors.forget_departed(subscription.presentity, watched)
         self.resources.drop_if_empty(resource)
+
+    def _attend(self, resource: Resource, view: View) -> None:
+        if not resource.is_attended and view != NEUTRAL:
+            resource.is_attended = True
+            self.watched(resource.presentity, resource.package.name, True)
+
+    def _attend_no_more(self, resource: Resource) -> None:
+        if resource.is_attended:
+            resource.is_attended = False
+            self.watched(resource.presentity, resource.package.name, False)
 
     def _feed(self, resource: Resource) -> None:
         """Tell a resource where that is which it feeds on, if not on publications."""

@@ -61,6 +61,8 @@ class Resource:
     account: Callable[[], Account] | None = None
     #: Gives where the presentity is registered, where the package feeds on that.
     bindings: Callable[[], Sequence[Bound]] | None = None
+    #: Whether somebody watches who is shown more than nobody at home.
+    is_attended: bool = False
     #: Changed since its watchers were last told, and whether that waits for a pause.
     is_marked: bool = False
     is_pausing: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from random import SystemRandom
 from typing import Any
 
@@ -16,6 +16,7 @@ from presproxy.events.upstream import Aim, Scope, Upstream
 from presproxy.interfaces import Feed
 from presproxy.metrics import Metrics
 from presproxy.server.front.routes import Action, Rule
+from presproxy.service.background import run
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 from presproxy.trace import Tap
 from presproxy.useragent import Account, NoAnswer, Server, UserAgent
@@ -37,13 +38,16 @@ class Aggregate:
     agent: UserAgent
     upstream: Upstream
 
-    async def start(self) -> None:
-        """Begin to fetch; a server behind that is not there yet is asked again."""
+    def start(self) -> None:
+        """Begin to fetch; nobody waits for a server behind that is not there yet."""
+        run(self._open())
+        self.upstream.start()
+
+    async def _open(self) -> None:
         try:
             await self.agent.start()
         except NoAnswer as error:
             _log.warn("The server behind is away: {error}", error=error)
-        self.upstream.start()
 
     async def stop(self) -> None:
         """Stop; what the server behind holds for us expires."""
@@ -56,7 +60,6 @@ def build_aggregate(
     reactor: Any,
     resources: Resources,
     changed: Callable[[AddressOfRecord, str, float], None],
-    run: Callable[[Awaitable[None]], None],
     metrics: Metrics,
     now: Callable[[], float],
     ticks: Callable[[], float],

@@ -158,7 +158,6 @@ def build(
         reactor,
         resources,
         partial(_published, agent),
-        run,
         metrics,
         now,
         ticks,

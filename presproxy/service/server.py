@@ -140,7 +140,7 @@ class PresenceServer:
         ):
             for named in used:
                 await self._start_plugin(kind, named)
-        await self._start_aggregate()
+        self._start_aggregate()
         self._start_timers()
         if self.prober is not None:
             await self.prober.look_up()
@@ -150,9 +150,9 @@ class PresenceServer:
         self.is_ready = True
         run(self._catch_up(restorer))
 
-    async def _start_aggregate(self) -> None:
+    def _start_aggregate(self) -> None:
         if self.aggregate is not None:
-            await self.aggregate.start()
+            self.aggregate.start()
             self._started.append(("what is fetched from behind", self.aggregate.stop))
 
     async def _start_plugin(self, kind: str, named: Named[Any]) -> None:
