@@ -31,6 +31,7 @@ from presproxy.transport.ends import (
     local_host_towards,
     sent_by,
 )
+from presproxy.transport.sharing import Sharing
 from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.stream import Ending, StreamConnection, StreamLimits
 from presproxy.transport.streams import Streams
@@ -116,6 +117,9 @@ class Wire:
     _flow: Flow | None = None
     _port: IListeningPort | None = None
     _streams: Streams | None = None
+    _opening: Sharing[str, Flow] = attrs.field(
+        factory=lambda: Sharing("ways to a server", 1)
+    )
 
     @property
     def name(self) -> str:
@@ -143,7 +147,8 @@ class Wire:
             open_flow = (
                 self._datagrams if self.server.transport == "udp" else self._stream
             )
-            self._flow = await open_flow()
+            # One for all who want to send something now.
+            self._flow = await self._opening.join("", open_flow)
         return self._flow
 
     def keep_alive(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 from presproxy.errors import MalformedField
 from presproxy.sip.message import build_response, parse_message
@@ -116,3 +117,17 @@ async def test_a_server_that_never_ends_the_handshake_is_given_up(tcp_peer):
 
     await tcp_peer.connection.lost
     await agent.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_many_who_send_at_once_open_one_connection(tcp_peer, alice_of, until):
+    alice = await alice_of(tcp_peer)
+    first = await alice.core.wire.flow()
+    await tcp_peer.hang_up()
+    await until(lambda: not alice.core.wire.is_open)
+
+    waiting = [Deferred.fromCoroutine(alice.core.wire.flow()) for _ in range(5)]
+    flows = [await each for each in waiting]
+
+    assert len({id(each) for each in flows}) == 1
+    assert flows[0] is not first
