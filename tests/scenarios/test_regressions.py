@@ -100,6 +100,25 @@ def test_cseq_and_version_rise_over_a_restart(servers, peers):
     assert int(re.search(r'version="(\d+)"', after[1].text)[1]) > version
 
 
+def test_a_lamp_goes_on_after_a_restart(servers, peers):
+    server = servers()
+    bob = peers(server, "bob@contoso.com")
+    watching = bob.subscribe(bob.aor, event="dialog")
+    watching.notified()
+    watching.again()
+    before = watching.notified()
+
+    server.stop()
+    server.start()
+    assert watching.again().status == 200
+    after = watching.notified()
+
+    version = re.compile(r'-info" version="(\d+)"')
+    assert after.cseq > before.cseq
+    assert int(version.search(after.text)[1]) > int(version.search(before.text)[1])
+    assert '<dialog id="idle"><state>terminated</state></dialog>' in after.text
+
+
 def test_a_dialog_that_was_not_kept_is_gone_after_a_restart(servers, peers):
     server = servers(storage="memory")
     bob = peers(server, "bob@contoso.com")
