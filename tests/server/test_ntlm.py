@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 import pytest
 
 from presproxy.auth.digest import DigestAuthenticator
 from presproxy.auth.ntlm import NtlmAuthenticator
-from presproxy.auth.users import remove_users, write_users
+from presproxy.auth.users import write_users
 from presproxy.testing.desk import Desk
 from presproxy.testing.flows import RecordingStream
 from presproxy.testing.lynclogin import NtlmLogin, parameters, with_field
@@ -16,7 +18,7 @@ from presproxy.testing.wire import Message
 ALICE = "sip:alice@example.test"
 INSTANCE = '+sip.instance="<urn:uuid:085e0bd8-031c-5a0d-8d9a-f149aae6954a>"'
 CHANGES = [
-    lambda users: remove_users(users, ["alice@example.test"]),
+    lambda users: Path(users).write_text("# Nobody is here.\n"),
     lambda users: write_users(users, {"alice@example.test": "another"}),
 ]
 _NAMES = {"401": "Authorization", "407": "Proxy-Authorization"}
