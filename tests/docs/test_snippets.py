@@ -166,9 +166,10 @@ def folder(tmp_path):
     for name in ("etc", "var"):
         (tmp_path / name).mkdir()
     (tmp_path / "etc" / "users").touch()
-    certificate = Authority.make(tmp_path).certify(
-        tmp_path / "etc" / "chain.pem", "sip.example.org"
-    )
+    authority = Authority.make(tmp_path)
+    certificate = authority.certify(tmp_path / "etc" / "chain.pem", "sip.example.org")
+    users = tmp_path / "etc" / "users-ca.pem"
+    users.write_bytes(authority.path.read_bytes())
     (tmp_path / "etc" / "key.pem").write_bytes(certificate.read_bytes())
     dropins = tmp_path / "dropins" / "presproxy" / "plugins"
     dropins.mkdir(parents=True)
