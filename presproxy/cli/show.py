@@ -74,6 +74,16 @@ def _plugin(item: Any) -> Iterator[Row]:
     )
 
 
+def _upstream(item: Any) -> Iterator[Row]:
+    is_away = item["is_away"]
+    yield (
+        item["uri"],
+        Text("away" if is_away else "there", style="red" if is_away else "green"),
+        f"{len(item['answering'])} of {len(item['hosts'])}",
+        item["why"] or "",
+    )
+
+
 _VIEWS = {
     "presentities": _View(
         (
@@ -92,16 +102,22 @@ _VIEWS = {
     ),
     "registrations": _View(("user", "contact", "expires", "user agent"), _registration),
     "plugins": _View(("plugin", "calls", "mean", "failures", "as configured"), _plugin),
+    "upstreams": _View(("server behind", "state", "hosts", "why"), _upstream),
 }
 
 
 @click.command()
-@click.argument("what", type=click.Choice(tuple(_VIEWS)))
+@click.argument("what", type=click.Choice(tuple(_VIEWS)), metavar="WHAT")
 @with_json
 @with_api
 @surrounded
 def show(surroundings: Surroundings, what: str, as_json: bool, api: str) -> None:
-    """List what a running server holds."""
+    """
+    List what a running server holds.
+
+    WHAT is presentities, subscriptions, registrations, plugins, or upstreams, which are
+    the servers behind.
+    """
     items = ask(surroundings, api, lambda client: client.every(what))
     if as_json:
         print_json({"total": len(items), "items": items})

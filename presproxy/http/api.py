@@ -131,6 +131,11 @@ class Api:
         found = shapes.plugins(self._sight.plugins, self._sight.metrics)
         return _page(request, found, _same)
 
+    @app.route("/upstreams", methods=["GET"])
+    def upstreams(self, request: IRequest) -> bytes:
+        """List the servers behind us, and whether they are there."""
+        return _page(request, self._sight.behind(), shapes.upstream)
+
     @app.route("/explain", methods=["GET"])
     async def explain(self, request: IRequest) -> bytes:
         """Say what a watcher may see of a presentity, and who says so."""

@@ -124,6 +124,7 @@ _PATHS: JSON = {
     ),
     "/registrations": _get("Where users can be reached.", "Registrations", _PAGE),
     "/plugins": _get("The plugins in use.", "Plugins", _PAGE),
+    "/upstreams": _get("The servers behind.", "Upstreams", _PAGE),
     "/explain": _get(
         "What a watcher may see, which plugin says so and by which rule.",
         "Explained",
@@ -267,6 +268,14 @@ _SCHEMAS: JSON = {
         failures=_NUMBER,
         seconds={"type": "number", "minimum": 0},
     ),
+    "Upstream": _object(
+        ["uri", "hosts", "answering", "is_away", "why"],
+        uri=_TEXT,
+        hosts=_array(_TEXT),
+        answering=_array(_TEXT),
+        is_away={"type": "boolean"},
+        why=_or_null("string"),
+    ),
     "Explained": _object(
         ["watcher", "presentity", "package", "decision"],
         watcher=_TEXT,
@@ -294,4 +303,5 @@ _SCHEMAS: JSON = {
     "Subscriptions": _list("Subscription"),
     "Registrations": _list("Registration"),
     "Plugins": _list("Plugin"),
+    "Upstreams": _list("Upstream"),
 }

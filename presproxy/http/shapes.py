@@ -9,7 +9,7 @@ from typing import Any
 from presproxy.documents.lync.contacts import DEFAULT_GROUP, ContactList
 from presproxy.events.locations import Registration
 from presproxy.events.resource import Resource
-from presproxy.http.sight import Used
+from presproxy.http.sight import Behind, Used
 from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.model.decision import Explained, Handling
 from presproxy.model.publication import Publication
@@ -169,6 +169,17 @@ def plugins(used: Iterable[Used], metrics: Metrics) -> list[JSON]:
             }
         )
     return shown
+
+
+def upstream(behind: Behind) -> JSON:
+    """Show a server behind us."""
+    return {
+        "uri": behind.uri,
+        "hosts": list(behind.hosts),
+        "answering": list(behind.answering),
+        "is_away": behind.is_away,
+        "why": behind.why or None,
+    }
 
 
 def _counted(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

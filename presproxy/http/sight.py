@@ -26,6 +26,17 @@ class Used:
     spec: str
 
 
+@attrs.frozen
+class Behind:
+    """A server behind us: its hosts, those of them that answer, and what went wrong."""
+
+    uri: str
+    hosts: Sequence[str]
+    answering: Sequence[str]
+    is_away: bool
+    why: str
+
+
 @attrs.frozen(eq=False)
 class Sight:
     """
@@ -34,7 +45,7 @@ class Sight:
     ``home`` gives an address as it is kept here; ``explain`` asks the contact ACLs;
     ``lists`` is the one whose lists can be written, if there is one; ``kept`` gives a
     contact list as its owner's clients show it; ``now`` is the wall clock, and
-    ``listeners`` the places really listened on.
+    ``listeners`` the places really listened on.  ``behind`` gives the servers behind us.
     """
 
     version: str
@@ -51,3 +62,4 @@ class Sight:
     now: Callable[[], float]
     listeners: Callable[[], Sequence[str]]
     is_ready: Callable[[], bool]
+    behind: Callable[[], Sequence[Behind]] = tuple

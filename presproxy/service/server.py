@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from presproxy.events.compositor import Compositor
 from presproxy.events.locations import Locations
 from presproxy.events.restore import Restorer
 from presproxy.extend.build import Named
-from presproxy.http.sight import Sight, Used
+from presproxy.http.sight import Behind, Sight, Used
 from presproxy.http.site import HttpDoor
 from presproxy.interfaces import IContactList, IRouteKeeper
 from presproxy.metrics import Counter, Metrics
@@ -214,6 +215,7 @@ class PresenceServer:
             now=self.house.now,
             listeners=lambda: [str(where) for where in self.bound],
             is_ready=lambda: self.is_ready,
+            behind=partial(behind, self.prober),
         )
 
     async def _catch_up(self, restorer: Restorer) -> None:
@@ -363,6 +365,20 @@ class PresenceServer:
         )
         if any(has_more):
             self._rest_of_sweep = self.reactor.callLater(0, self._guarded, self._sweep)
+
+
+def behind(prober: Prober | None) -> Sequence[Behind]:
+    """Show the servers behind us."""
+    return [
+        Behind(
+            each.uri,
+            [str(hop) for hop in each.hops],
+            [str(hop) for hop in each.hops if not each.is_resting(hop)],
+            each.is_away,
+            each.why,
+        )
+        for each in (prober.upstreams if prober is not None else ())
+    ]
 
 
 def route_keepers(plan: Plan) -> dict[str, IRouteKeeper]:

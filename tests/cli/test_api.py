@@ -203,7 +203,7 @@ async def test_what_a_server_holds_is_shown(invoke, start, served):
 
 
 @pytest.mark.parametrize(
-    "what", ["presentities", "subscriptions", "registrations", "plugins"]
+    "what", ["presentities", "subscriptions", "registrations", "plugins", "upstreams"]
 )
 @pytest_twisted.ensureDeferred
 async def test_each_list_is_given_to_programs_as_json(invoke, served, what):

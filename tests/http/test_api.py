@@ -126,6 +126,7 @@ async def test_the_description_is_served(door):
         ("/subscriptions", "?presentity=sip:bob@example.test&count=1"),
         ("/registrations", ""),
         ("/plugins", ""),
+        ("/upstreams", ""),
         ("/explain", "?watcher=alice@example.test&presentity=bob@example.test"),
         ("/contacts/{aor}", ""),
     ],

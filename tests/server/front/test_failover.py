@@ -264,3 +264,20 @@ def test_one_that_refuses_connections_is_away(desk, prober, behind, alice):
     assert prober.upstreams[0].is_away
     assert "it was refused" in prober.upstreams[0].why
     assert desk.defects == 0
+
+
+def test_what_is_away_is_shown(desk, prober, behind):
+    behind.hops, behind.refusing = [FIRST, SECOND], {SECOND}
+    prober.probe()
+    one_is_away = shown(desk)
+    behind.hops = [SECOND]
+    prober.probe()
+
+    why = "tcp:192.0.2.11:5070: it was refused"
+    assert one_is_away == (["udp:192.0.2.10:5070"], False, why)
+    assert shown(desk) == ([], True, why)
+
+
+def shown(desk):
+    (behind,) = desk.server.sight().behind()
+    return list(behind.answering), behind.is_away, behind.why
