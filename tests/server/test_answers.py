@@ -33,6 +33,7 @@ from presproxy.events.locations import OutOfOrder
 from presproxy.extend.guard import PluginFailed
 from presproxy.server.answers import answer_to, row_of
 from presproxy.server.decide import Undecided
+from presproxy.server.front.upstream import Away
 from presproxy.server.room import NoRoom
 from presproxy.transaction.dialog import CSeqTooLow
 
@@ -44,6 +45,7 @@ ELSEWHERE = {
     Undecided: "Question, Decider",
     ConfigurationMistakes: "the start",
     FlowClosed: "the transaction layer",
+    Away: "Attempt",
 }
 
 #: Rooms whose errors never come to a step: below it, or beside it.
