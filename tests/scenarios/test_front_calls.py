@@ -57,7 +57,7 @@ def register():
     ("caller", "called"),
     [
         ("call", "call_taken"),
-        ("cancel", "call_rung"),
+        ("cancel", "call_rung_behind"),
         ("refused", "call_refused"),
         ("message", "message_read"),
     ],
