@@ -1,12 +1,18 @@
-"""Which content type a watcher is told in (RFC 3261 §20.1, RFC 6665 §4.1.3)."""
+"""
+What a SUBSCRIBE is accepted with: the content type that a watcher is told in, and the fields
+of the answer (RFC 3261 §20.1, RFC 6665 §4.1.3, §4.2.1.1).
+"""
 
 from __future__ import annotations
 
 from presproxy.documents.lync import categories, older
 from presproxy.interfaces import IEventPackage
-from presproxy.server.answer import Refusal
+from presproxy.notify.route import BENOTIFY, BEST_EFFORT
+from presproxy.server.answer import Fields, Refusal
+from presproxy.server.exchange import Exchange
 from presproxy.sip.fields import choose_media_type
 from presproxy.sip.message import Request
+from presproxy.transaction.dialog import contact_of
 
 #: What Lync clients want of presence, now and in 2005.
 _LYNC_TYPES = (categories.CONTENT_TYPE, older.PRESENCE_TYPE)
@@ -36,3 +42,25 @@ def accepted_type(request: Request, package: IEventPackage) -> str:
     if chosen is None:
         raise Refusal(406, (("Accept", ", ".join(produces)),))
     return chosen
+
+
+def accepted_fields(
+    exchange: Exchange, expires: int, allowed: str, method: str
+) -> Fields:
+    """
+    Give the fields of the 2xx to a SUBSCRIBE.
+
+    ``allowed`` is the value of Allow-Events, ``method`` what its watcher is told by.
+    """
+    fields: Fields = (
+        ("Contact", contact_of(exchange.flow)),
+        ("Expires", str(expires)),
+        ("Allow-Events", allowed),
+    )
+    if exchange.request.has("record-route"):
+        routes = exchange.request.get_all("record-route")
+        fields = (*(("Record-Route", route) for route in routes), *fields)
+    if method == BENOTIFY:
+        # Only then may a BENOTIFY follow ([MS-SIP] 3.5).
+        fields = (*fields, ("Supported", BEST_EFFORT))
+    return fields

@@ -15,9 +15,9 @@ from presproxy.interfaces import IEventPackage, IPartialPackage, ITailoredPackag
 from presproxy.model.subscription import Happening, Subscription
 from presproxy.notify.connected import CONNECTED
 from presproxy.notify.lists import LIST
-from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
-from presproxy.server.accept import accepted_type
-from presproxy.server.answer import Answer, Fields, Refusal, for_now
+from presproxy.notify.route import NOTIFY, PIGGYBACK, SipRoute
+from presproxy.server.accept import accepted_fields, accepted_type
+from presproxy.server.answer import Answer, Refusal, for_now
 from presproxy.server.bodies import bounded_body
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
@@ -31,7 +31,6 @@ from presproxy.server.room import Room
 from presproxy.sip.message import Request
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
-from presproxy.transaction.dialog import contact_of
 
 SIP = "sip"
 
@@ -210,18 +209,9 @@ class SubscribeStep:
         then: Callable[[Subscription], None],
     ) -> Answer:
         exchange.flow.keep(expires)
-        fields: Fields = (
-            ("Contact", contact_of(exchange.flow)),
-            ("Expires", str(expires)),
-            ("Allow-Events", self.packages.allowed),
-        )
-        if exchange.request.has("record-route"):
-            routes = exchange.request.get_all("record-route")
-            fields = (*(("Record-Route", route) for route in routes), *fields)
         route = subscription.route
-        if isinstance(route, SipRoute) and route.method == BENOTIFY:
-            # Only then may a BENOTIFY follow ([MS-SIP] 3.5).
-            fields = (*fields, ("Supported", BEST_EFFORT))
+        method = route.method if isinstance(route, SipRoute) else NOTIFY
+        fields = accepted_fields(exchange, expires, self.packages.allowed, method)
         if subscription.notifier == CONNECTED and expires:
             self.piggyback.hold(exchange, subscription)
         if wants(exchange.request, PIGGYBACK):

@@ -23,10 +23,10 @@ from presproxy.model.decision import FULL
 from presproxy.model.notice import Notice
 from presproxy.model.subscription import Happening, Reason, State, Subscription
 from presproxy.notify.lists import LIST, ListDialog, ListNotifier
-from presproxy.notify.route import BENOTIFY, BEST_EFFORT, PIGGYBACK, SipRoute
+from presproxy.notify.route import PIGGYBACK, SipRoute
 from presproxy.notify.writing import state_of
-from presproxy.server.accept import accepted_type
-from presproxy.server.answer import Answer, Fields, Refusal, for_now
+from presproxy.server.accept import accepted_fields, accepted_type
+from presproxy.server.answer import Answer, Refusal, for_now
 from presproxy.server.bodies import bounded_body
 from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
@@ -38,7 +38,6 @@ from presproxy.server.lync.piggyback import OVER, riding, wants
 from presproxy.sip.grammar import is_token
 from presproxy.sip.message import Request
 from presproxy.sip.tokens import Tokens
-from presproxy.transaction.dialog import contact_of
 
 #: Whoever says so knows lists, and is told what is one (RFC 4662 §4).
 EVENT_LIST = "eventlist"
@@ -224,16 +223,8 @@ class Batches:
         return answer
 
     def _answer(self, exchange: Exchange, dialog: ListDialog, expires: int) -> Answer:
-        fields: Fields = (
-            ("Contact", contact_of(exchange.flow)),
-            ("Expires", str(expires)),
-            ("Allow-Events", self.packages.allowed),
-        )
-        if exchange.request.has("record-route"):
-            routes = exchange.request.get_all("record-route")
-            fields = (*(("Record-Route", route) for route in routes), *fields)
-        if dialog.route.method == BENOTIFY:
-            fields = (*fields, ("Supported", BEST_EFFORT))
+        allowed, method = self.packages.allowed, dialog.route.method
+        fields = accepted_fields(exchange, expires, allowed, method)
         return Answer(200, fields, to_tag=dialog.subscription.key)
 
 
