@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from bench.check import Check, Promise
+from bench.incoming import Incoming
 from bench.measure import Bench, fresh
 from bench.processes import cpu_of
 from bench.servers.server import DOMAIN, LOOPBACK, Server, Wanted
@@ -101,10 +102,14 @@ class _Peer:
 
     connection: socket.socket
     name: str
-    came: bytes = b""
     asked: int = 0
     #: BENOTIFYs that came while something else was waited for.
     told: int = 0
+    _incoming: Incoming = attrs.field(init=False)
+
+    @_incoming.default
+    def _by_the_connection(self) -> Incoming:
+        return Incoming(self.connection)
 
     @classmethod
     def arrive(cls, port: int, name: str) -> _Peer:
@@ -136,7 +141,7 @@ class _Peer:
     def take_answer(self) -> None:
         """Wait for an answer, which must be a 200."""
         while True:
-            line = self._message()
+            line = self._line()
             if not line.startswith(b"BENOTIFY "):
                 break
             self.told += 1
@@ -146,32 +151,14 @@ class _Peer:
     def take_told(self, count: int) -> None:
         """Wait for so many BENOTIFYs."""
         while self.told < count:
-            line = self._message()
+            line = self._line()
             if not line.startswith(b"BENOTIFY "):
                 raise RuntimeError(f"{self.name} was sent {line.decode()!r}")
             self.told += 1
 
-    def _message(self) -> bytes:
-        """Take the next whole message, and give its first line."""
-        while b"\r\n\r\n" not in self.came:
-            self._receive()
-        head, _, rest = self.came.partition(b"\r\n\r\n")
-        length = next(
-            int(line.partition(b":")[2])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        )
-        self.came = rest
-        while len(self.came) < length:
-            self._receive()
-        self.came = self.came[length:]
-        return head.partition(b"\r\n")[0]
-
-    def _receive(self) -> None:
-        data = self.connection.recv(1 << 20)
-        if not data:
-            raise ConnectionError(f"{self.name} was left alone")
-        self.came += data
+    def _line(self) -> bytes:
+        """Take the next message, and give its first line."""
+        return self._incoming.take().partition(b"\r\n")[0]
 
 
 def _publish_all(peer: _Peer, contacts: int, note: str) -> None:

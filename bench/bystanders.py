@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from bench.incoming import Incoming
 from bench.servers.server import DOMAIN, LOOPBACK
 
 #: Seconds that an answer is waited for.
@@ -45,7 +46,8 @@ class BadWatcher:
     is_polite: bool
     fields: str = ""
     _socket: socket.socket | None = None
-    _unread: bytes = b""
+    #: What comes by a stream; there is none with datagrams.
+    _incoming: Incoming | None = None
 
     def subscribe(self, presentities: int) -> None:
         """Subscribe to so many; raises `NotSubscribed`."""
@@ -67,6 +69,8 @@ class BadWatcher:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
         connection.settimeout(_PATIENCE)
         connection.connect((LOOPBACK, self.port))
+        if self.by == "tcp":
+            self._incoming = Incoming(connection)
         return connection
 
     def _subscribe(self, number: int) -> bytes:
@@ -100,18 +104,12 @@ class BadWatcher:
 
     def _message(self) -> bytes:
         assert self._socket is not None
-        if self.by == "udp":
+        if self._incoming is None:
             return self._socket.recv(65536)
-        while True:
-            head, end, rest = self._unread.partition(b"\r\n\r\n")
-            length = _length(head)
-            if end and len(rest) >= length:
-                self._unread = rest[length:]
-                return head + end
-            data = self._socket.recv(65536)
-            if not data:
-                raise NotSubscribed("the connection was closed")
-            self._unread += data
+        try:
+            return self._incoming.take()
+        except ConnectionError as error:
+            raise NotSubscribed(str(error)) from error
 
 
 @attrs.define(eq=False)
@@ -213,14 +211,6 @@ def _answer(request: bytes) -> bytes:
     lines = request.partition(b"\r\n\r\n")[0].split(b"\r\n")
     copied = [each for each in lines if each.partition(b":")[0].lower() in _COPIED]
     return b"\r\n".join([b"SIP/2.0 200 OK", *copied, b"Content-Length: 0", b"", b""])
-
-
-def _length(head: bytes) -> int:
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
 
 
 def _publish(own: str, number: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import attrs
 
+from bench.incoming import Incoming
 from bench.servers.server import DOMAIN, LOOPBACK
 
 #: Seconds a visitor waits for what he asked.
@@ -91,7 +92,11 @@ class _Visitor:
 
     connection: socket.socket
     number: int
-    came: bytes = b""
+    _incoming: Incoming = attrs.field(init=False)
+
+    @_incoming.default
+    def _by_the_connection(self) -> Incoming:
+        return Incoming(self.connection)
 
     @classmethod
     def arrive(cls, port: int, number: int) -> _Visitor:
@@ -128,26 +133,8 @@ class _Visitor:
         self.connection.sendall("\r\n".join(answer).encode())
 
     def _message(self) -> str:
-        """Take the next whole message, and give its head."""
-        while b"\r\n\r\n" not in self.came:
-            self._receive()
-        head, _, rest = self.came.partition(b"\r\n\r\n")
-        length = next(
-            int(line.partition(b":")[2])
-            for line in head.split(b"\r\n")
-            if line.lower().startswith(b"content-length")
-        )
-        self.came = rest
-        while len(self.came) < length:
-            self._receive()
-        self.came = self.came[length:]
-        return head.decode()
-
-    def _receive(self) -> None:
-        data = self.connection.recv(65536)
-        if not data:
-            raise ConnectionError("closed before it was answered")
-        self.came += data
+        """Take the next message, and give its head."""
+        return self._incoming.take().partition(b"\r\n\r\n")[0].decode()
 
     def go(self) -> None:
         self.connection.close()
@@ -188,7 +175,8 @@ def _broke_off_before_the_answer(visits: Visits, visitor: _Visitor) -> None:
 
 def _pinged(visits: Visits, visitor: _Visitor) -> None:
     visitor.connection.sendall(b"\r\n\r\n")
-    visitor._receive()
+    if not visitor.connection.recv(2):
+        raise ConnectionError("closed before the ping was answered")
     visitor.go()
 
 
