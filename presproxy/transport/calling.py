@@ -22,7 +22,8 @@ from presproxy.transport.certificates import Trust, UnusableCertificate
 from presproxy.transport.ends import OurEnd, sent_by
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.sharing import Sharing
-from presproxy.transport.stream import Ending, StreamConnection, StreamFlow
+from presproxy.transport.stream import StreamConnection
+from presproxy.transport.streamflow import Ending, StreamFlow
 from presproxy.transport.streams import Streams
 from presproxy.transport.tls import SecureConnection, Securing, reason_of
 

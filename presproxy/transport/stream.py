@@ -1,5 +1,5 @@
 """
-SIP over a stream: one connection and its flow (RFC 3261 §18.3, RFC 5626 §3.5.1).
+SIP over a stream: one connection (RFC 3261 §18.3, RFC 5626 §3.5.1).
 
 A connection is in one of four states, and only goes down: open; answering (nothing more
 that is of use comes in, and what came is still answered); draining (we have said our
@@ -8,7 +8,6 @@ last word and wait for the peer to read it); closed.
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Callable
 from math import inf
@@ -25,10 +24,11 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from presproxy.errors import FlowClosed
-from presproxy.sip.flow import Address, Flow, Seal
+from presproxy.sip.flow import Address
 from presproxy.sip.framing import Framer, Framing, Limits, StreamBroken
 from presproxy.transport.refusal import refusal
 from presproxy.transport.sockets import notice_silence
+from presproxy.transport.streamflow import Ending, State, StreamFlow
 from presproxy.transport.traffic import Traffic
 
 _log = Logger()
@@ -73,28 +73,6 @@ class StreamLimits:
     turn: int = 64
 
 
-class Ending(enum.Enum):
-    """Why we end a connection."""
-
-    IDLE = "idle"
-    SLOW = "slow"
-    UNREAD = "unread"
-    BROKEN = "broken"
-    UNSECURED = "unsecured"
-    CROWDED = "crowded"
-    UNPROVED = "unproved"
-    STOPPED = "stopped"
-
-
-class State(enum.IntEnum):
-    """How far down a connection is."""
-
-    OPEN = 0
-    ANSWERING = 1
-    DRAINING = 2
-    CLOSED = 3
-
-
 class Keeper(Protocol):
     """Who keeps the connections."""
 
@@ -113,67 +91,6 @@ class Keeper(Protocol):
 
     def buffer(self, octets: int) -> bool:
         """Count more octets as half read or unsent, or fewer; whether there is room."""
-
-
-class StreamFlow(Flow):
-    """A way to one peer by a connection; it ends with it."""
-
-    __slots__ = ("_connection", "seal")
-
-    transport = "TCP"
-    reliable = True
-    seal: Seal | None
-
-    def __init__(
-        self, connection: StreamConnection, local: Address, peer: Address, sent_by: str
-    ) -> None:
-        super().__init__(local, peer, sent_by)
-        self._connection = connection
-        self.seal = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the peer may still answer to what is sent."""
-        return self._connection.state is State.OPEN
-
-    def send(self, data: bytes) -> None:
-        """
-        Send one message.
-
-        Raises `FlowClosed` when the connection is gone, and when more than
-        `StreamLimits.unsent` waits for a peer that does not read: that ends it.
-        """
-        seal = self.seal
-        self._connection.send(data if seal is None else seal.sealed(data))
-
-    def end(self) -> None:
-        """End the connection once all that was sent is on its way."""
-        self._connection.close(Ending.UNPROVED)
-
-    def seal_with(self, seal: Seal | None) -> None:
-        """Sign all that is sent from now on."""
-        self.seal = seal
-
-    @property
-    def is_full(self) -> bool:  # type: ignore[override]  # read-only here
-        """Whether what is sent now waits for the peer to read."""
-        return self._connection.is_full
-
-    def when_room(self, tell: Callable[[], None]) -> None:
-        """Call ``tell`` once what waits for the peer is on its way, or never will be."""
-        self._connection.when_room(tell)
-
-    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
-        """Call ``tell`` once the connection is gone; gives what takes that back."""
-        return self._connection.when_closed(tell)
-
-    def towards(self, peer: Address) -> Flow:
-        """Give the flow itself."""
-        return self
-
-    def keep(self, seconds: float) -> None:
-        """Do not end the connection as idle before ``seconds`` from now."""
-        self._connection.keep(seconds)
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)

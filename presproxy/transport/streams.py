@@ -17,13 +17,8 @@ from twisted.internet.task import LoopingCall
 from presproxy.metrics import Counter, Metrics
 from presproxy.sip.flow import Address
 from presproxy.transport.ends import OurEnd
-from presproxy.transport.stream import (
-    Ending,
-    State,
-    StreamConnection,
-    StreamFlow,
-    StreamLimits,
-)
+from presproxy.transport.stream import StreamConnection, StreamLimits
+from presproxy.transport.streamflow import Ending, State, StreamFlow
 from presproxy.transport.traffic import Traffic
 
 #: Seconds between two looks at the connections' times.  Measured: 0.03 µs a connection.

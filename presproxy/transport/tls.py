@@ -24,7 +24,8 @@ from zope.interface import implementer
 
 from presproxy.sip.flow import Address
 from presproxy.transport.proving import Names
-from presproxy.transport.stream import Ending, StreamConnection, StreamFlow
+from presproxy.transport.stream import StreamConnection
+from presproxy.transport.streamflow import Ending, StreamFlow
 
 _log = Logger()
 

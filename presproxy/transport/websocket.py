@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from presproxy.sip.framing import StreamBroken
-from presproxy.transport.stream import State, StreamConnection, StreamFlow
+from presproxy.transport.stream import StreamConnection
+from presproxy.transport.streamflow import State, StreamFlow
 from presproxy.transport.tls import SecureConnection, SecureFlow
 from presproxy.transport.webframing import WebFraming
 

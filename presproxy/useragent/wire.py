@@ -33,7 +33,8 @@ from presproxy.transport.ends import (
 )
 from presproxy.transport.sharing import Sharing
 from presproxy.transport.sockets import address_of, bind
-from presproxy.transport.stream import Ending, StreamConnection, StreamLimits
+from presproxy.transport.stream import StreamConnection, StreamLimits
+from presproxy.transport.streamflow import Ending
 from presproxy.transport.streams import Streams
 from presproxy.transport.tls import SecureConnection, Securing, reason_of
 from presproxy.transport.traffic import Traffic

@@ -1,0 +1,117 @@
+"""The flow of a connection, and what it knows of the connection (RFC 3261 §18)."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Protocol
+
+from presproxy.sip.flow import Address, Flow, Seal
+
+
+class Ending(enum.Enum):
+    """Why we end a connection."""
+
+    IDLE = "idle"
+    SLOW = "slow"
+    UNREAD = "unread"
+    BROKEN = "broken"
+    UNSECURED = "unsecured"
+    CROWDED = "crowded"
+    UNPROVED = "unproved"
+    STOPPED = "stopped"
+
+
+class State(enum.IntEnum):
+    """How far down a connection is."""
+
+    OPEN = 0
+    ANSWERING = 1
+    DRAINING = 2
+    CLOSED = 3
+
+
+class Connection(Protocol):
+    """What a flow asks of the connection that it is a way by."""
+
+    state: State
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what is sent now is held back."""
+
+    def send(self, data: bytes) -> None:
+        """Send one message; raises `FlowClosed`."""
+
+    def close(self, ending: Ending) -> None:
+        """End the connection once all that was sent is on its way."""
+
+    def keep(self, seconds: float) -> None:
+        """Be no candidate for ageing for so long."""
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` once nothing is held back, or the connection is gone."""
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call ``tell`` once the connection is gone; gives what takes that back."""
+
+
+class StreamFlow(Flow):
+    """A way to one peer by a connection; it ends with it."""
+
+    __slots__ = ("_connection", "seal")
+
+    transport = "TCP"
+    reliable = True
+    seal: Seal | None
+
+    def __init__(
+        self, connection: Connection, local: Address, peer: Address, sent_by: str
+    ) -> None:
+        super().__init__(local, peer, sent_by)
+        self._connection = connection
+        self.seal = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the peer may still answer to what is sent."""
+        return self._connection.state is State.OPEN
+
+    def send(self, data: bytes) -> None:
+        """
+        Send one message.
+
+        Raises `FlowClosed` when the connection is gone, and when more than
+        `StreamLimits.unsent` waits for a peer that does not read: that ends it.
+        """
+        seal = self.seal
+        self._connection.send(data if seal is None else seal.sealed(data))
+
+    def end(self) -> None:
+        """End the connection once all that was sent is on its way."""
+        self._connection.close(Ending.UNPROVED)
+
+    def seal_with(self, seal: Seal | None) -> None:
+        """Sign all that is sent from now on."""
+        self.seal = seal
+
+    @property
+    def is_full(self) -> bool:  # type: ignore[override]  # read-only here
+        """Whether what is sent now waits for the peer to read."""
+        return self._connection.is_full
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` once what waits for the peer is on its way, or never will be."""
+        self._connection.when_room(tell)
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call ``tell`` once the connection is gone; gives what takes that back."""
+        return self._connection.when_closed(tell)
+
+    def towards(self, peer: Address) -> Flow:
+        """Give the flow itself."""
+        return self
+
+    def keep(self, seconds: float) -> None:
+        """Do not end the connection as idle before ``seconds`` from now."""
+        self._connection.keep(seconds)
