@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.endpoints import clientFromString, connectProtocol, wrapClientTLS
-from twisted.internet.task import deferLater
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import (
     AcceptConnection,
@@ -69,13 +68,6 @@ def listening(open_house):
         return connections, where
 
     return listen
-
-
-async def until(is_so):
-    limit = reactor.seconds() + 10
-    while not is_so():
-        assert reactor.seconds() < limit
-        await deferLater(reactor, 0)
 
 
 @pytest_twisted.ensureDeferred
