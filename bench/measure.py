@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,12 @@ import attrs
 from bench.driver import Run
 from bench.processes import cpu_of
 from bench.scenarios import Scenario
+from bench.servers.databases import NoDatabase
+from bench.servers.kamailio import Kamailio
 from bench.servers.server import Running, Server, Wanted
+
+#: The server behind the one that is measured; what it costs is not counted.
+BEHIND = Kamailio("behind", "Kamailio", NoDatabase(), allocator="fm", durable=False)
 
 #: What the driver counts that a correct server leaves at zero.
 FAULTS = (
@@ -22,6 +27,7 @@ FAULTS = (
     "stale",
     "out_of_order",
     "reused_cseq",
+    "astray",
     "impossible",
     "unasked",
     "wrong_final",
@@ -72,12 +78,19 @@ class Bench:
 def measure(scenario: Scenario, server: Server, bench: Bench) -> Measurement:
     """Start the server, load it, end it, and say what an operation cost it."""
     used: list[list[float]] = []
-    with fresh(server, bench.cores.server, scenario.wanted) as (running, _):
+    with ExitStack() as stack:
+        wanted = scenario.wanted
+        if scenario.behind:
+            beside = stack.enter_context(fresh(BEHIND, bench.cores.load, wanted))
+            wanted = attrs.evolve(wanted, behind=beside[0].port)
+        running, _ = stack.enter_context(fresh(server, bench.cores.server, wanted))
         counted = Run(
             bench.driver,
             bench.cores.load,
             lambda word: used.append([cpu_of(pid) for pid in running.pids]),
-        ).play(scenario.command(running.port, bench.seconds, bench.warmup))
+        ).play(
+            scenario.command(running.port, bench.seconds, bench.warmup, wanted.behind)
+        )
     before, after = used
     count = counted[scenario.per] or 1
     parts = [

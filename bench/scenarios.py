@@ -48,25 +48,35 @@ class Scenario:
     digest: bool = False
     users: int = 1000
     family: str | None = None
+    #: Whether it is of calls that go through, and whether the users it asks for are at a
+    #: server behind the one that is measured.
+    relays: bool = False
+    behind: bool = False
     goals: Sequence[Goal] = ()
 
     @property
     def wanted(self) -> Wanted:
         """What it wants of a server."""
-        return Wanted(self.transport, self.digest, self.users)
+        return Wanted(
+            self.transport, self.digest, self.users, relays=self.relays or self.behind
+        )
 
     def is_for(self, server: Server) -> bool:
         """Whether a server can do it at all."""
         return self.family in (None, server.family)
 
-    def command(self, port: int, seconds: float, warmup: float) -> list[str]:
-        """Give the driver's arguments."""
+    def command(
+        self, port: int, seconds: float, warmup: float, behind: int = 0
+    ) -> list[str]:
+        """Give the driver's arguments; ``behind`` is the port of the server behind."""
+        elsewhere = ["--behind", f"127.0.0.1:{behind}"] if behind else []
         tcp = ["--tcp"] if self.transport == "tcp" else []
         password = ["--password", PASSWORD] if self.digest else []
         return [
             *("--server", f"127.0.0.1:{port}"),
             *("--duration", str(seconds)),
             *("--warmup", str(warmup)),
+            *elsewhere,
             *tcp,
             *password,
             *self.arguments,
@@ -170,6 +180,28 @@ _BENOTIFY_100 = attrs.evolve(
     family="presproxy",
     goals=(Goal(_FANOUT_100.name, 0.6),),
 )
+_TO_BEHIND = attrs.evolve(
+    _FANOUT_1000,
+    name="fanout-1000-behind",
+    title="NOTIFY to one of 1,000 watchers, of a change at the server behind",
+    family="presproxy",
+    behind=True,
+    goals=(Goal(_FANOUT_1000.name, 1.1),),
+)
+_CALL = Scenario(
+    "call",
+    "INVITE, ringing, 200, ACK, BYE, passed on to a contact",
+    "call",
+    _MANY,
+    relays=True,
+    goals=(Goal(TO_MEMORY, 2.0),),
+)
+_CALL_BEHIND = attrs.evolve(
+    _CALL,
+    name="call-behind",
+    title="INVITE, ringing, 200, ACK, BYE, passed on to a server behind",
+    behind=True,
+)
 _MIXED = Scenario("mixed", "a mix of all, 300 a second", "mixed", _CALM)
 
 SCENARIOS = (
@@ -183,6 +215,9 @@ SCENARIOS = (
     _FANOUT_100,
     _FANOUT_1000,
     _BENOTIFY_100,
+    _TO_BEHIND,
+    _CALL,
+    _CALL_BEHIND,
     _MIXED,
     _with_digest(_MODIFY, "PUBLISH, new state, Digest", 1000),
     _with_digest(
@@ -193,7 +228,10 @@ SCENARIOS = (
     _with_digest(_RESUBSCRIBE, "SUBSCRIBE, refresh, with its NOTIFY, Digest", 1000),
     *(
         _over_tcp(one)
-        for one in (_MODIFY, _REFRESH, _SUBSCRIBE, _RESUBSCRIBE, _POLL, _FANOUT_100)
+        for one in (
+            *(_MODIFY, _REFRESH, _SUBSCRIBE, _RESUBSCRIBE, _POLL, _FANOUT_100),
+            *(_CALL, _CALL_BEHIND),
+        )
     ),
 )
 

@@ -104,13 +104,14 @@ void write_register(struct writer *writer, const struct house *house, unsigned n
                "To: <sip:%s@%s>\r\n"
                "Call-ID: r%u-%x@load\r\n"
                "CSeq: %u REGISTER\r\n"
-               "Contact: <sip:%s@%s>\r\n"
+               "Contact: <sip:%s@%s%s>\r\n"
                "Expires: %u\r\n"
                "User-Agent: presproxy bench\r\n"
                "Content-Length: 0\r\n\r\n",
                house->domain, house->transport, own, branch, user, house->domain,
                number, house->run, user, house->domain, number, house->run,
-               ++presentity->cseq, user, own, house->expires);
+               ++presentity->cseq, user, own,
+               house->transport[0] == 'T' ? ";transport=tcp" : "", house->expires);
 }
 
 void write_subscribe(struct writer *writer, const struct house *house, unsigned number,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calls.h"
 #include "clock.h"
 
 static int64_t timeout(const struct run *run)
@@ -11,7 +12,7 @@ static int64_t timeout(const struct run *run)
     return (int64_t)(run->options.timeout * SECOND);
 }
 
-static void finish(struct run *run, int64_t asked_at, bool is_good)
+void finish(struct run *run, int64_t asked_at, bool is_good)
 {
     run->in_flight--;
     if (!is_good) {
@@ -22,7 +23,7 @@ static void finish(struct run *run, int64_t asked_at, bool is_good)
     histogram_add(&run->result.answers, clock_now() - asked_at);
 }
 
-static void note_refusal(struct run *run, int64_t asked_at, int status)
+void note_refusal(struct run *run, int64_t asked_at, int status)
 {
     if (status != 503)
         return;
@@ -36,7 +37,7 @@ static void send_publish(struct run *run, enum operation operation, unsigned act
 {
     struct presentity *presentity = &run->presentities[actor];
     unsigned turn = run->is_scattered ? presentity->cseq : 0;
-    unsigned way = (actor + turn) % run->options.ways;
+    unsigned way = way_of_presentity(run, actor + turn);
     struct transaction *transaction = transaction_open(&run->transactions, way);
     char branch[32];
     transaction_branch(&run->transactions, transaction, branch);
@@ -257,13 +258,20 @@ static bool try_again(struct run *run, struct transaction *transaction,
 static void receive_response(struct run *run, const struct message *response)
 {
     struct transaction *transaction = transactions_find(&run->transactions, response);
+    bool is_call = transaction == NULL ? slice_is(response->method, "INVITE")
+                                       : transaction->operation >= CALL;
+    if (response->status >= 200 && transaction != NULL)
+        run->counters.statuses[response->status < STATUSES ? response->status : 0]++;
+    if (is_call) {
+        call_answered(run, transaction, response);
+        return;
+    }
     if (transaction == NULL) {
         run->counters.stray++;
         return;
     }
     if (response->status < 200)
         return;
-    run->counters.statuses[response->status < STATUSES ? response->status : 0]++;
     if (response->status == 401 && try_again(run, transaction, response))
         return;
     if (transaction->operation <= ROUND)
@@ -329,6 +337,8 @@ static void answer_request(struct run *run, const struct message *request,
 static void receive_request(struct run *run, const struct message *request,
                             unsigned way)
 {
+    if (callee_asked(run, request, way))
+        return;
     bool is_notify = slice_is(request->method, "NOTIFY");
     /* Which nobody answers ([MS-SIP] 3.5), and few ask for. */
     bool is_benotify = run->house.is_benotify && slice_is(request->method, "BENOTIFY");
@@ -363,7 +373,9 @@ void receive(void *context, const char *data, size_t length, unsigned way)
 void give_up(struct run *run, struct transaction *lost)
 {
     run->counters.lost_answers++;
-    if (lost->operation <= ROUND)
+    if (lost->operation >= CALL)
+        call_lost(run, lost);
+    else if (lost->operation <= ROUND)
         end_publish(run, &run->presentities[lost->actor], false);
     else
         end_subscribe(run, &run->subscriptions[lost->actor], false);

@@ -12,6 +12,12 @@ void start_publish(struct run *run, enum operation operation, unsigned actor,
 void start_subscribe(struct run *run, enum operation operation, unsigned actor,
                      int64_t due);
 
+/* An operation of the phase ended that was due at `asked_at`. */
+void finish(struct run *run, int64_t asked_at, bool is_good);
+
+/* Count a refusal, if that is what `status` is. */
+void note_refusal(struct run *run, int64_t asked_at, int status);
+
 /* The subscription ends for us, whatever the server knows of it. */
 void leave(struct run *run, struct subscription *subscription);
 

@@ -35,6 +35,7 @@ struct counters {
     uint64_t reused;     /* another NOTIFY with the CSeq of one before */
     uint64_t gaps;       /* numbers of CSeq that never came */
     uint64_t unasked;    /* NOTIFYs to who asked for BENOTIFYs */
+    uint64_t astray;     /* what of a call came other than it was sent, or elsewhere */
     uint64_t impossible; /* a state that was never published */
     uint64_t wrong_final;
     /* Where the server was killed: who had an answer, and whose state or subscription

@@ -59,6 +59,11 @@ static void take_line(struct message *message, struct slice line)
             message->vias[message->via_count++] = line;
         return;
     }
+    if (has_name(name, "Record-Route", 0)) {
+        if (message->record_route_count < MESSAGE_ROUTES)
+            message->record_routes[message->record_route_count++] = line;
+        return;
+    }
     for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
         if (!has_name(name, FIELDS[i].name, FIELDS[i].compact))
             continue;
@@ -145,6 +150,14 @@ long message_frame(const char *data, size_t length)
 void message_answer(struct writer *writer, const struct message *request, int status,
                     const char *reason, const char *to_tag, const char *fields)
 {
+    message_answer_with(writer, request, status, reason, to_tag, fields,
+                        (struct slice){NULL, 0});
+}
+
+void message_answer_with(struct writer *writer, const struct message *request,
+                         int status, const char *reason, const char *to_tag,
+                         const char *fields, struct slice body)
+{
     writer_add(writer, "SIP/2.0 %d %s\r\n", status, reason);
     for (size_t i = 0; i < request->via_count; i++)
         writer_put(writer, request->vias[i]);
@@ -156,5 +169,7 @@ void message_answer(struct writer *writer, const struct message *request, int st
         writer_put(writer, request->to_line);
     writer_put(writer, request->call_id_line);
     writer_put(writer, request->cseq_line);
-    writer_add(writer, "%sContent-Length: 0\r\n\r\n", fields);
+    writer_add(writer, "%sContent-Length: %zu\r\n\r\n", fields, body.length);
+    if (body.length > 0)
+        writer_put(writer, body);
 }

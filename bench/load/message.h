@@ -13,7 +13,7 @@
 
 #include "text.h"
 
-enum { MESSAGE_VIAS = 8 };
+enum { MESSAGE_VIAS = 8, MESSAGE_ROUTES = 8 };
 
 struct message {
     bool is_request;
@@ -25,6 +25,8 @@ struct message {
     /* Whole lines, with their CRLF, to be copied into a response. */
     struct slice vias[MESSAGE_VIAS];
     size_t via_count;
+    struct slice record_routes[MESSAGE_ROUTES];
+    size_t record_route_count;
     struct slice from_line, to_line, call_id_line, cseq_line;
     /* Values. */
     struct slice from, to, call_id, contact, expires, event, state, entity_tag,
@@ -45,5 +47,8 @@ long message_frame(const char *data, size_t length);
  * when not NULL; `fields` are whole lines, or "". */
 void message_answer(struct writer *writer, const struct message *request, int status,
                     const char *reason, const char *to_tag, const char *fields);
+void message_answer_with(struct writer *writer, const struct message *request,
+                         int status, const char *reason, const char *to_tag,
+                         const char *fields, struct slice body);
 
 #endif

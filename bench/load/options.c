@@ -9,9 +9,10 @@ static const char USAGE[] =
     "usage: load [options] SCENARIO\n"
     "\n"
     "SCENARIO is one of publish-new, publish-modify, publish-refresh, subscribe,\n"
-    "resubscribe, poll, fanout, changes, mixed, lives, tour, interleave, kill.\n"
+    "resubscribe, poll, fanout, changes, mixed, lives, tour, interleave, kill, call.\n"
     "\n"
     "  -s, --server HOST:PORT  where the server is                 [127.0.0.1:5060]\n"
+    "      --behind HOST:PORT  where presentities speak to, if elsewhere\n"
     "  -t, --tcp               TCP instead of UDP\n"
     "  -c, --ways N            sockets or connections              [1; TCP: 16]\n"
     "  -d, --domain NAME       of all users                        [bench.test]\n"
@@ -30,10 +31,11 @@ static const char USAGE[] =
     "  -b, --benotify          asked for by all watchers\n"
     "      --sync              waits for a line around what is measured\n";
 
-enum { TIMEOUT = 256, DRAIN, SYNC, EXPIRES, LINGER };
+enum { TIMEOUT = 256, DRAIN, SYNC, EXPIRES, LINGER, BEHIND };
 
 static const struct option LONG[] = {
     {"server", required_argument, NULL, 's'},
+    {"behind", required_argument, NULL, BEHIND},
     {"tcp", no_argument, NULL, 't'},
     {"ways", required_argument, NULL, 'c'},
     {"domain", required_argument, NULL, 'd'},
@@ -79,20 +81,21 @@ static double seconds(const char *text)
     return number;
 }
 
-static void take_server(struct options *options, char *text)
+static void take_server(const char **host, uint16_t *port, char *text)
 {
     char *colon = strrchr(text, ':');
     if (colon == NULL)
-        complain("--server wants HOST:PORT");
+        complain("a server is HOST:PORT");
     *colon = '\0';
-    options->host = text;
-    options->port = (uint16_t)positive(colon + 1);
+    *host = text;
+    *port = (uint16_t)positive(colon + 1);
 }
 
 static void take(struct options *options, int letter, char *value)
 {
     switch (letter) {
-    case 's': take_server(options, value); break;
+    case 's': take_server(&options->host, &options->port, value); break;
+    case BEHIND: take_server(&options->behind, &options->behind_port, value); break;
     case 't': options->is_tcp = true; break;
     case 'c': options->ways = positive(value); break;
     case 'd': options->domain = value; break;

@@ -10,6 +10,8 @@ struct options {
     const char *scenario;
     const char *host;
     uint16_t port;
+    const char *behind; /* where presentities are, if at another server; or NULL */
+    uint16_t behind_port;
     bool is_tcp;
     unsigned ways;      /* sockets or connections */
     const char *domain; /* of every user */

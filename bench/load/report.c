@@ -58,6 +58,7 @@ void report_write(FILE *file, const struct run *run)
         {"reused_cseq", counters->reused},
         {"gaps", counters->gaps},
         {"unasked", counters->unasked},
+        {"astray", counters->astray},
         {"impossible", counters->impossible},
         {"wrong_final", counters->wrong_final},
         {"acknowledged_publications", counters->acknowledged_publications},

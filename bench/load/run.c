@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "answers.h"
+#include "calls.h"
 #include "clock.h"
 #include "lives.h"
 
@@ -43,8 +44,13 @@ void run_make(struct run *run, const struct options *options)
         .expires = options->expires,
         .is_benotify = options->is_benotify,
     };
-    run->wire = wire_open(options->host, options->port, options->is_tcp, options->ways);
-    unsigned places = options->rate > 0 ? OPEN_LOOP : options->window;
+    const struct end ends[] = {
+        {options->host, options->port, options->ways},
+        {options->behind, options->behind_port, options->ways},
+    };
+    run->wire = wire_open(ends, options->behind == NULL ? 1 : 2, options->is_tcp);
+    /* A call may take two: what the caller waits for, and the callee. */
+    unsigned places = 2 * (options->rate > 0 ? OPEN_LOOP : options->window);
     transactions_make(&run->transactions, run->wire, options->is_tcp, places,
                       (int64_t)(options->timeout * SECOND));
     run->presentities = make(run->presentity_count, sizeof *run->presentities);
@@ -55,6 +61,12 @@ void run_make(struct run *run, const struct options *options)
             i % run->watcher_count % run->presentity_count;
     run->next_tick = run->next_search = clock_now();
     run->chance = 2463534242u;
+}
+
+unsigned way_of_presentity(const struct run *run, unsigned number)
+{
+    unsigned way = number % run->options.ways;
+    return run->options.behind == NULL ? way : way + run->options.ways;
 }
 
 static bool is_kept(const struct subscription *subscription)
@@ -77,8 +89,9 @@ static bool pick(struct run *run, enum operation operation, unsigned *actor)
                                          : run->watcher_count;
     for (unsigned tried = 0; tried < count; tried++) {
         unsigned number = first + run->cursor[operation]++ % count;
-        bool is_busy = is_publish ? run->presentities[number].is_busy
-                                  : run->subscriptions[number].is_busy;
+        bool is_busy = is_publish          ? run->presentities[number].is_busy
+                       : operation == CALL ? run->calls[number].is_busy
+                                           : run->subscriptions[number].is_busy;
         if (operation == PUBLISH_NEW && run->presentities[number].sent > 0)
             return false; /* everybody has published */
         if (operation == SUBSCRIBE && run->subscriptions[number].is_active)
@@ -104,7 +117,7 @@ static bool start_one(struct run *run, int64_t due)
         run->phase->pattern[run->started % run->phase->pattern_length];
     unsigned actor;
     bool is_life = operation == PUBLISHER_LIFE || operation == WATCHER_LIFE;
-    if (run->transactions.free_count == 0 ||
+    if (run->transactions.free_count < (operation == CALL ? 2 : 1) ||
         !(is_life ? pick_life(run, &operation, &actor)
                   : pick(run, operation, &actor)))
         return false;
@@ -113,6 +126,8 @@ static bool start_one(struct run *run, int64_t due)
     run->last_start = clock_now();
     if (operation <= ROUND)
         start_publish(run, operation, actor, due);
+    else if (operation == CALL)
+        start_call(run, actor, due);
     else
         start_subscribe(run, operation, actor, due);
     return true;

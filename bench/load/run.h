@@ -2,7 +2,8 @@
  * A run: everybody who acts, and phases of operations one after the other.
  *
  * An operation is a PUBLISH until it is answered, a SUBSCRIBE until it is answered and
- * its NOTIFY has come, or a round: a PUBLISH until all watchers have seen the state.
+ * its NOTIFY has come, or a round: a PUBLISH until all watchers have seen the state; or
+ * a call, from its INVITE until the BYE is answered.
  * Of a life the operation is chosen when its turn comes.
  */
 
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "actors.h"
+#include "callers.h"
 #include "check.h"
 #include "options.h"
 #include "transaction.h"
@@ -30,6 +32,10 @@ enum operation {
     UNSUBSCRIBE,
     WATCHER_LIFE,
     POLL,
+    CALL,
+    /* What a call is made of, and no operation by itself. */
+    HANG_UP,
+    ACCEPT,
 };
 
 enum { PATTERN = 16 };
@@ -69,13 +75,14 @@ struct run {
     /* First those that stay, then as many who only fetch. */
     unsigned watcher_count, fetcher_count;
     struct subscription *subscriptions;
+    struct call *calls; /* of each watcher, where there are calls; or NULL */
     struct counters counters;
     struct result result;
     bool is_scattered; /* each PUBLISH of a presentity leaves by another way */
     const struct phase *phase;
     uint64_t started; /* operations of the phase */
     uint64_t in_flight;
-    unsigned cursor[POLL + 1]; /* who acts next, for each operation */
+    unsigned cursor[CALL + 1]; /* who acts next, for each operation */
     uint32_t chance;           /* what lives are chosen by */
     int64_t last_start; /* of an operation */
     int64_t next_tick;
@@ -84,6 +91,9 @@ struct run {
 
 void run_make(struct run *run, const struct options *options);
 void run_phase(struct run *run, const struct phase *phase);
+
+/* The way that a presentity speaks by: to the server behind, if there is one. */
+unsigned way_of_presentity(const struct run *run, unsigned number);
 
 /* Answer what comes. */
 void run_linger(struct run *run, int64_t until);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "calls.h"
 #include "clock.h"
 #include "killed.h"
 #include "lives.h"
@@ -34,6 +35,7 @@ static const struct scenario SCENARIOS[] = {
      .pattern_length = 4,
      .watched_by = 10,
      .is_killed = true},
+    {"call", REGISTERED, {CALL}, .pattern_length = 1},
     {"tour", TOUR, {SUBSCRIBE, ROUND, RESUBSCRIBE, REFRESH}, .pattern_length = 4},
 };
 
@@ -83,6 +85,10 @@ void scenario_play(const struct scenario *scenario, struct run *run)
 {
     const struct options *options = &run->options;
     run->is_scattered = scenario->is_scattered;
+    if (scenario->setting == REGISTERED) {
+        calls_make(run);
+        set_up(run, REGISTER, run->presentity_count);
+    }
     if (scenario->setting >= STATES)
         set_up(run, PUBLISH_NEW, run->presentity_count);
     if (scenario->setting == TOUR) {

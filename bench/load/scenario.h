@@ -8,6 +8,7 @@
 /* What is there before a scenario begins; each has all that stands before it. */
 enum setting {
     NOTHING,
+    REGISTERED, /* every presentity, who can be called; and nothing else */
     STATES,   /* of every presentity */
     TOUR,     /* watchers, but for as many as are to subscribe: see scenario.c */
     WATCHERS, /* all of them subscribed */

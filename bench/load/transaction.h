@@ -1,5 +1,5 @@
 /*
- * Client transactions of requests other than INVITE (RFC 3261 §17.1.2).
+ * Client transactions (RFC 3261 §17.1): what is sent again until it is answered.
  *
  * The branch of a request is the number of its place and how often that place was used,
  * so that a response finds its transaction without a search, and an old one finds none.

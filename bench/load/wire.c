@@ -77,21 +77,30 @@ static void open_way(struct wire *wire, unsigned number,
         fail("epoll_ctl");
 }
 
-struct wire *wire_open(const char *host, uint16_t port, bool is_tcp, unsigned ways)
+static void open_end(struct wire *wire, const struct end *end)
 {
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (inet_pton(AF_INET, host, &server.sin_addr) != 1) {
-        fprintf(stderr, "%s is no address of IPv4\n", host);
+    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(end->port)};
+    if (inet_pton(AF_INET, end->host, &server.sin_addr) != 1) {
+        fprintf(stderr, "%s is no address of IPv4\n", end->host);
         exit(2);
     }
+    for (unsigned i = 0; i < end->ways; i++)
+        open_way(wire, wire->ways++, &server);
+}
+
+struct wire *wire_open(const struct end *ends, unsigned count, bool is_tcp)
+{
+    unsigned ways = 0;
+    for (unsigned i = 0; i < count; i++)
+        ways += ends[i].ways;
     struct wire *wire = calloc(1, sizeof *wire);
     struct way *way = calloc(ways, sizeof *way);
     if (wire == NULL || way == NULL)
         fail("calloc");
-    *wire = (struct wire){.is_tcp = is_tcp, .ways = ways, .way = way};
+    *wire = (struct wire){.is_tcp = is_tcp, .way = way};
     wire->epoll = epoll_create1(0);
-    for (unsigned i = 0; i < ways; i++)
-        open_way(wire, i, &server);
+    for (unsigned i = 0; i < count; i++)
+        open_end(wire, &ends[i]);
     return wire;
 }
 

@@ -1,5 +1,5 @@
 /*
- * The ways to the server: sockets of UDP or connections of TCP, all to one address.
+ * The ways to the server: sockets of UDP or connections of TCP, to one address or two.
  *
  * Nothing here waits but `wire_wait`.  A datagram the system does not take is lost and
  * counted; octets a connection does not take are kept until it does.
@@ -17,7 +17,15 @@ struct wire;
 /* Called with each whole message and the number of the way it came. */
 typedef void wire_receive(void *context, const char *data, size_t length, unsigned way);
 
-struct wire *wire_open(const char *host, uint16_t port, bool is_tcp, unsigned ways);
+/* A server, and how many ways lead there. */
+struct end {
+    const char *host;
+    uint16_t port;
+    unsigned ways;
+};
+
+/* The ways to each end are numbered after those to the one before. */
+struct wire *wire_open(const struct end *ends, unsigned count, bool is_tcp);
 void wire_close(struct wire *wire);
 
 void wire_send(struct wire *wire, unsigned way, const char *data, size_t length);

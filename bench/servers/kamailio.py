@@ -115,7 +115,18 @@ class Kamailio(Server):
             subscriptions=1 if self.durable else 0,
             load_auth=_LOAD_AUTH if wanted.digest else "",
             ask_auth=_ASK_AUTH % PASSWORD if wanted.digest else "",
+            load_calls=_LOAD_CALLS if wanted.relays else "",
+            pass_calls=_pass_calls(wanted),
         )
+
+
+def _pass_calls(wanted: Wanted) -> str:
+    if not wanted.relays:
+        return ""
+    if not wanted.behind:
+        return _PASS_CALLS % _TO_CONTACT
+    server = f"sip:{LOOPBACK}:{wanted.behind};transport={wanted.transport}"
+    return _PASS_CALLS % f'$du = "{server}";'
 
 
 def _program() -> str | None:
@@ -148,6 +159,7 @@ loadmodule "pv.so"
 loadmodule "presence.so"
 loadmodule "presence_xml.so"
 {load_auth}
+{load_calls}
 {settings}
 modparam("presence", "db_url", "{url}")
 modparam("presence_xml", "db_url", "{url}")
@@ -159,6 +171,7 @@ modparam("presence", "max_expires", 7200)
 modparam("presence_xml", "force_active", 1)
 
 request_route {{
+{pass_calls}
     if (!t_newtran()) {{
         sl_reply_error();
         exit;
@@ -176,6 +189,55 @@ request_route {{
     exit;
 }}
 """
+
+_LOAD_CALLS = """\
+loadmodule "rr.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+modparam("usrloc", "db_mode", 0)
+"""
+
+#: As its own example does it, without what is for NAT, accounting and gateways.
+_PASS_CALLS = """\
+    if (is_method("INVITE|ACK|BYE|CANCEL|REGISTER")) {
+        if (!mf_process_maxfwd_header("10")) {
+            sl_send_reply("483", "Too Many Hops");
+            exit;
+        }
+        if (is_method("CANCEL")) {
+            if (t_check_trans()) t_relay();
+            exit;
+        }
+        if (has_totag()) {
+            if (loose_route()) {
+                t_relay();
+            } else if (is_method("ACK")) {
+                if (t_check_trans()) t_relay();
+            } else {
+                sl_send_reply("404", "Not Found");
+            }
+            exit;
+        }
+        t_check_trans();
+        if (is_method("REGISTER")) {
+            save("location");
+            exit;
+        }
+        record_route();
+        %s
+        if (!t_relay()) sl_reply_error();
+        exit;
+    }
+"""
+
+_TO_CONTACT = """\
+if (!lookup("location")) {
+            sl_send_reply("404", "Not Found");
+            exit;
+        }"""
 
 _LOAD_AUTH = """\
 loadmodule "auth.so"

@@ -70,10 +70,9 @@ class Presproxy(Server):
                 _write_users(users, wanted.users)
             auth = ["--auth", f"digest:users={users}"]
         config = []
-        if wanted.late:
+        if settings := _settings(wanted):
             file = folder / "presproxy.toml"
-            late = f"late = {wanted.late}\nlate_keeping = {wanted.late}\n"
-            file.write_text(f"[limits]\n{late}")
+            file.write_text(settings)
             config = ["--config", str(file)]
         transports = [wanted.transport, *(["tcp"] if wanted.also_tcp else [])]
         return [
@@ -89,6 +88,29 @@ class Presproxy(Server):
             *auth,
             *config,
         ]
+
+
+def _settings(wanted: Wanted) -> str:
+    """Write what no option of the command line says; empty if there is nothing."""
+    settings = ""
+    if wanted.behind:
+        server = f"sip:{LOOPBACK}:{wanted.behind};transport={wanted.transport}"
+        settings += _BEHIND.format(server=server)
+    if wanted.late:
+        settings += f"[limits]\nlate = {wanted.late}\nlate_keeping = {wanted.late}\n"
+    return settings
+
+
+#: What it is asked about presence, it asks the server behind; calls go there by themselves.
+_BEHIND = """\
+upstream = "{server}"
+
+[[route]]
+action = "aggregate"
+method = ["SUBSCRIBE"]
+package = ["presence"]
+
+"""
 
 
 def _ours(program: str) -> str:

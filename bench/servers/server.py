@@ -46,6 +46,10 @@ class Wanted:
     also_tcp: bool = False
     #: The port its own account of itself is asked at; any when 0.
     http: int = 0
+    #: Whether calls go through it; its users then register, unless they do so behind.
+    relays: bool = False
+    #: The port of the server behind it, on the same transport; none when 0.
+    behind: int = 0
     #: Seconds that a request may have waited before it is refused; its own when 0.
     late: float = 0.0
 

@@ -40,6 +40,7 @@ GOOD = {
     "reused_cseq": 0,
     "impossible": 0,
     "unasked": 0,
+    "astray": 0,
     "wrong_final": 0,
     "duplicates": 0,
     "without_state": 0,
