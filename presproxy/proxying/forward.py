@@ -7,7 +7,7 @@ written out, as there are user agents (Lync's) which know no others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import attrs
 
@@ -16,19 +16,14 @@ from presproxy.sip.authfields import parse_credentials
 from presproxy.sip.fields import parse_name_address
 from presproxy.sip.flow import Flow
 from presproxy.sip.head import write_message
-from presproxy.sip.header import COMPACT_FORMS, Header
 from presproxy.sip.message import VERSION, Request, Response
 from presproxy.sip.uri import SipURI, parse_uri
 
-_LONG = {
-    short: "-".join(part.capitalize() for part in name.split("-")).replace(
-        "Call-Id", "Call-ID"
-    )
-    for short, name in COMPACT_FORMS.items()
-}
-
 #: What the sender proved himself with.  It goes no further where it was meant for us.
-_CREDENTIALS = ("authorization", "proxy-authorization")
+_CREDENTIALS = {
+    "authorization": "Authorization",
+    "proxy-authorization": "Proxy-Authorization",
+}
 
 #: Schemes of [MS-SIPAE], which prove who is at the other end of a connection.
 _OF_A_CONNECTION = frozenset({"ntlm", "kerberos", "tls-dsk"})
@@ -37,6 +32,18 @@ _OF_A_CONNECTION = frozenset({"ntlm", "kerberos", "tls-dsk"})
 #: it would be called by is ours to read, and goes no further once we say it.
 ASSERTED = "P-Asserted-Identity"
 _PREFERRED = "P-Preferred-Identity"
+
+#: What is written anew in a copy of a request: all Vias are above it.
+_REPLACED = frozenset(
+    {
+        *("via", "route", "max-forwards", "max-breadth", "content-length"),
+        *(*_CREDENTIALS, ASSERTED.lower()),
+    }
+)
+_REPLACED_ONCE_ASSERTED = _REPLACED | {_PREFERRED.lower()}
+
+#: The same of a response.
+_TAKEN_OFF = frozenset({"via", "content-length", ASSERTED.lower()})
 
 
 #: Octets of a datagram that are not fragmented, for all we know; and those which we put
@@ -76,35 +83,27 @@ def forwarded(
     ``is_for_us`` says of credentials whether they were asked for here.  Raises
     `MalformedField` for what cannot be written.
     """
-    header = Header((_written_out(name), value) for name, value in request.header)
     uri, routes = _addressed(onward)
-    header.remove("Content-Length")
-    header.remove("Route")
-    header.remove(ASSERTED)
-    if onward.asserted:
-        header.remove(_PREFERRED)
-    for value in onward.asserted:
-        header.add(ASSERTED, value)
-    _drop_credentials(header, is_for_us)
-    header.set("Max-Forwards", str(onward.forwards))
-    header.set("Max-Breadth", str(onward.breadth))
-    for value in reversed(onward.record_routes):
-        header.push("Record-Route", value)
+    lines = [
+        f"{request.method} {uri} {VERSION}",
+        f"Via: {via_of(flow, branch)}",
+        *(f"Via: {value}" for value in request.get_all("via")),
+        *(f"Route: {value}" for value in routes),
+        *(f"Record-Route: {value}" for value in onward.record_routes),
+    ]
     if onward.path is not None:
-        header.push("Path", onward.path)
-    for value in reversed(routes):
-        header.push("Route", value)
-    header.push("Via", via_of(flow, branch))
-    lines = [f"{request.method} {uri} {VERSION}"]
-    return write_message(lines, header, request.body)
+        lines.append(f"Path: {onward.path}")
+    lines.append(f"Max-Forwards: {onward.forwards}")
+    lines.append(f"Max-Breadth: {onward.breadth}")
+    lines += request.lines(_REPLACED_ONCE_ASSERTED if onward.asserted else _REPLACED)
+    lines += (f"{ASSERTED}: {value}" for value in onward.asserted)
+    lines += _others_credentials(request, is_for_us)
+    return write_message(lines, (), request.body)
 
 
 def is_too_large(request: Request) -> bool:
     """Whether the copy of a request may be fragmented as a datagram (RFC 3261 §18.1.1)."""
-    octets = len(request.body) + sum(
-        len(name) + len(value) + 4 for name, value in request.header
-    )
-    return octets + _ADDED > _UNFRAGMENTED
+    return request.octets + _ADDED > _UNFRAGMENTED
 
 
 def via_of(flow: Flow, branch: str) -> str:
@@ -122,16 +121,15 @@ def passed_back(
 
     None if there is nobody behind us: our Via was the only one (§16.7 step 3).
     """
-    header = Header((_written_out(name), value) for name, value in response.header)
-    header.pop("Via")
-    if "Via" not in header:
+    below = response.values("via")[1:]
+    if not below:
         return None
-    header.remove(ASSERTED)
-    header.remove("Content-Length")
-    for name, value in more:
-        header.add(name, value)
-    lines = [f"SIP/2.0 {response.status} {response.reason}"]
-    return write_message(lines, header, response.body)
+    lines = [
+        f"{VERSION} {response.status} {response.reason}",
+        *(f"Via: {value}" for value in below),
+        *response.lines(_TAKEN_OFF),
+    ]
+    return write_message(lines, more, response.body)
 
 
 def _addressed(onward: Onward) -> tuple[str, Sequence[str]]:
@@ -147,14 +145,14 @@ def _addressed(onward: Onward) -> tuple[str, Sequence[str]]:
     return str(first), (*routes[1:], f"<{onward.uri}>")
 
 
-def _drop_credentials(header: Header, is_for_us: Callable[[str], bool]) -> None:
-    for name in _CREDENTIALS:
-        values = header.get_all(name)
-        kept = [value for value in values if not is_for_us(value)]
-        if len(kept) < len(values):
-            header.remove(name)
-            for value in kept:
-                header.add(name, value)
+def _others_credentials(
+    request: Request, is_for_us: Callable[[str], bool]
+) -> Iterator[str]:
+    """Give the lines with credentials that were asked for elsewhere."""
+    for name, written in _CREDENTIALS.items():
+        for value in request.get_all(name):
+            if not is_for_us(value):
+                yield f"{written}: {value}"
 
 
 def is_of_realm(realms: Collection[str]) -> Callable[[str], bool]:
@@ -175,7 +173,3 @@ def is_of_realm(realms: Collection[str]) -> Callable[[str], bool]:
         return credentials is not None and credentials.realm.lower() in realms
 
     return is_for_us
-
-
-def _written_out(name: str) -> str:
-    return _LONG.get(name.lower(), name) if len(name) == 1 else name

@@ -9,13 +9,19 @@ written into one line comes out as two.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import attrs
 
 from presproxy.errors import MalformedField, PresproxyError
 from presproxy.sip import grammar
-from presproxy.sip.header import COMPACT_FORMS, SPELLINGS, check_line
+from presproxy.sip.header import (
+    COMPACT_FORMS,
+    LONG_NAMES,
+    SPELLINGS,
+    canonical,
+    check_line,
+)
 
 #: Bytes of start-line and header.  Chosen: four times what the largest request of a
 #: phone behind three proxies needs.
@@ -126,6 +132,37 @@ def _check(lines: list[str], fields: Fields) -> None:
         for name in _SINGLE:
             if len(fields.get(name, ())) > 1:
                 raise MalformedHead(f"the field {name} is there twice")
+
+
+def copied(lines: list[str], fields: Fields, without: Container[str]) -> list[str]:
+    """
+    Give the lines of a header as they came, in their order, but those of some fields.
+
+    ``without`` has their names in the form compared.  Compact names are written out, as
+    there are user agents (Lync's) which know no others.  A Via is written as it stands in
+    ``fields``, where it may have been stamped.
+    """
+    kept = []
+    vias = iter(fields.get("via", ()))
+    for line in lines[1:]:
+        name = line.partition(":")[0]
+        # A compact name is found as well, but is no key of its own.
+        key = SPELLINGS.get(name)
+        if key is None or len(name) == 1:
+            key, line = _written_out(line)
+        if key in without:
+            continue
+        if key == "via":
+            line = f"Via: {next(vias).strip()}"
+        kept.append(line)
+    return kept
+
+
+def _written_out(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    name = name.rstrip(" \t")
+    value = value.strip(" \t")
+    return canonical(name), f"{LONG_NAMES.get(name.lower(), name)}: {value}"
 
 
 def write_message(

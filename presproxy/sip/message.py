@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import attrs
 
@@ -38,12 +38,12 @@ from presproxy.sip.head import (
     MOST_LINES,
     Fields,
     MalformedHead,
+    copied,
     index,
     read_head,
     unfold,
     write_message,
 )
-from presproxy.sip.header import Header, canonical
 from presproxy.sip.once import once
 from presproxy.sip.status import reason as reason_phrase
 from presproxy.sip.uri import URI, remembered_uri
@@ -124,14 +124,18 @@ class Message:
             return split_values(lines[0])
         return [value for line in lines for value in split_values(line)]
 
+    def lines(self, without: Container[str] = ()) -> list[str]:
+        """
+        Give the lines of the header, in their order, for a copy that goes on.
+
+        Those of fields ``without`` are left out.  Compact names are written out.
+        """
+        return copied(self._lines, self._fields, without)
+
     @property
-    def header(self) -> Header:
-        """A copy of the header, to be changed: lines in order, names as spelt."""
-        names = [line.partition(":")[0].rstrip(" \t") for line in self._lines[1:]]
-        values = {name: iter(lines) for name, lines in self._fields.items()}
-        return Header(
-            (name, next(values[canonical(name)]).strip(" \t")) for name in names
-        )
+    def octets(self) -> int:
+        """Roughly what it takes on the wire."""
+        return sum(map(len, self._lines)) + 2 * len(self._lines) + len(self.body)
 
     @once
     def via(self) -> Via:

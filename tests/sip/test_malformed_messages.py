@@ -188,7 +188,9 @@ def test_what_is_salvaged_lacks_what_cannot_be_read():
 
     request = salvage(data.replace(b"PUBLISH sip:alice@", b"PUBLISH  <bad uri> x", 1))
 
-    assert [name for name, _ in request.header if name in ("X", "Event")] == []
+    assert not {"x", "event"} & {
+        line.partition(":")[0].lower() for line in request.lines()
+    }
     assert (request.method, request.body) == ("PUBLISH", b"")
     assert build_response(request, 400).startswith(b"SIP/2.0 400 Bad Request\r\n")
 
