@@ -35,12 +35,10 @@ tcp_children=2
 mpath="{modules}"
 listen=udp:{host}:{port}
 listen=tcp:{host}:{port}
-alias="{domain}"
+{secure}alias="{domain}"
 auto_aliases=no
 dns=no
 rev_dns=no
-enable_tls=no
-
 {loaded}
 modparam("tm", "fr_timer", 5000)
 modparam("registrar", "use_path", 1)
@@ -68,6 +66,20 @@ request_route {{
 }}
 """
 
+#: By TLS it shows its certificate, and wants one of whoever it talks to.
+_SECURE = """\
+listen=tls:{host}:{port}
+enable_tls=yes
+"""
+_CERTIFIED = """\
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "{certificate}")
+modparam("tls", "private_key", "{certificate}")
+modparam("tls", "ca_list", "{authority}")
+modparam("tls", "verify_certificate", 1)
+modparam("tls", "require_certificate", 1)
+"""
+
 _LOADED = (
     *("sl", "tm", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils"),
     *("xlog",),
@@ -81,6 +93,9 @@ class Kamailio:
 
     ``modules`` are loaded beside the usual ones; ``more`` are lines of its configuration
     before its routes, and ``served`` are some in them, before anything is served.
+
+    With a ``certificate``, a file with its key in it as well, and an ``authority`` to
+    believe, it speaks TLS at ``secure_port``.
     """
 
     folder: Path
@@ -91,12 +106,20 @@ class Kamailio:
     more: str = ""
     served: str = ""
     children: int = 2
+    certificate: Path | None = None
+    authority: Path | None = None
+    secure_port: int = 0
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def uri(self) -> str:
         """Its URI, without a transport."""
         return f"sip:{self.host}:{self.port}"
+
+    def uri_by(self, transport: str) -> str:
+        """Its URI, by a transport."""
+        port = self.secure_port if transport == "tls" else self.port
+        return f"sip:{self.host}:{port};transport={transport}"
 
     @property
     def address(self) -> Address:
@@ -109,7 +132,14 @@ class Kamailio:
             raise RuntimeError("kamailio is not installed")
         self.port = self.port or _free_port(self.host)
         path = self.folder / "kamailio.cfg"
-        loaded = [f'loadmodule "{each}.so"' for each in (*_LOADED, *self.modules)]
+        loaded, secure, more = [*_LOADED, *self.modules], "", self.more
+        if self.certificate is not None:
+            self.secure_port = self.secure_port or _free_port(self.host)
+            loaded.append("tls")
+            secure = _SECURE.format(host=self.host, port=self.secure_port)
+            more += _CERTIFIED.format(
+                certificate=self.certificate, authority=self.authority
+            )
         path.write_text(
             _CONFIGURATION.format(
                 modules=_MODULES,
@@ -117,8 +147,9 @@ class Kamailio:
                 port=self.port,
                 domain=self.domain,
                 children=self.children,
-                loaded="\n".join(loaded),
-                more=self.more,
+                loaded="\n".join(f'loadmodule "{each}.so"' for each in loaded),
+                secure=secure,
+                more=more,
                 served=self.served,
             )
         )

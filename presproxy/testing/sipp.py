@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 #: Seconds; each run takes a few.
@@ -16,7 +17,8 @@ class Sipp:
     """
     One process of SIPp, which plays ``scenario`` from the address ``host``.
 
-    ``folder`` is made for what it writes.
+    ``folder`` is made for what it writes.  Of the scenario's text ``words`` are replaced by
+    others.
     """
 
     def __init__(
@@ -26,8 +28,14 @@ class Sipp:
         *options: str,
         host: str = "127.0.0.1",
         limit: int = _LIMIT,
+        words: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir()
+        text = scenario.read_text("utf-8")
+        for word, other in (words or {}).items():
+            text = text.replace(word, other)
+        scenario = folder / scenario.name
+        scenario.write_text(text, "utf-8")
         self._limit = limit
         self._log = (folder / "log").open("w+")
         self._process = subprocess.Popen(

@@ -138,6 +138,21 @@ def sipp(tmp_path):
         each.kill()
 
 
+@pytest.fixture(scope="module")
+def module_kamailio(tmp_path_factory):
+    """Starts Kamailio for all tests of a module, and ends it."""
+    started = []
+
+    def start(**fields):
+        started.append(Kamailio(tmp_path_factory.mktemp("kamailio"), **fields))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.stop()
+
+
 @pytest.fixture
 def kamailio(tmp_path, instances_shown):
     """Starts Kamailio, and ends it."""

@@ -1,0 +1,161 @@
+"""Calls through the server and a Kamailio behind it, by any transport on each leg."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+
+import pytest
+
+from presproxy.testing.certificates import Authority
+from presproxy.testing.instance import wait_for
+from presproxy.testing.lines import Lines
+from presproxy.testing.peer import Peer
+from presproxy.testing.wire import fresh
+
+pytestmark = [
+    pytest.mark.needs("sipp"),
+    pytest.mark.needs("kamailio", "kamailio/modules/tls.so"),
+]
+
+TRANSPORTS = ("udp", "tcp", "tls")
+
+#: Seconds.
+LIMIT = 30
+
+#: Calls of a run, how many begin in a second, and how many there are at once.
+CALLS = ("-m", "10", "-r", "20", "-l", "10")
+
+#: Options by which nothing is refused for being late: the machine may be busy.
+PATIENT = "[limits]\nlate = 20\nlate_keeping = 20\n"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority.make(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def behind(module_kamailio, authority, tmp_path_factory):
+    """A Kamailio that speaks all transports."""
+    path = tmp_path_factory.mktemp("behind") / "kamailio.pem"
+    certificate = authority.certify(path, "127.0.0.2")
+    return module_kamailio(certificate=certificate, authority=authority.path)
+
+
+@pytest.fixture(scope="module")
+def fronts(behind, module_servers, authority, tmp_path_factory):
+    """Gives the server whose way to Kamailio is by a transport, the same each time."""
+    folder = tmp_path_factory.mktemp("front")
+    certificate = authority.certify(folder / "front.pem", "127.0.0.1", "contoso.com")
+    path = folder / "front.toml"
+    path.write_text(f'{PATIENT}[transport]\nauthorities = "{authority.path}"\n')
+    made = {}
+
+    def front(transport):
+        if transport not in made:
+            options = ("--config", str(path), "--upstream", behind.uri_by(transport))
+            made[transport] = module_servers(*options, certificate=certificate)
+        return made[transport]
+
+    return front
+
+
+@pytest.fixture
+def front(fronts, between, behind, instances_shown):
+    instances_shown += [server := fronts(between), behind]
+    return server
+
+
+@pytest.fixture(scope="module")
+def lines(authority, tmp_path_factory):
+    shown = tmp_path_factory.mktemp("lines") / "shown.pem"
+    made = Lines(authority.path, authority.certify(shown, "127.0.0.1"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def call(front, sipp, lines):
+    """Starts who calls a user by a transport."""
+
+    def start(scenario, user, transport, *options, words=()):
+        host, port = {"udp": front.udp, "tcp": front.tcp, "tls": front.tls}[transport]
+        if transport == "tls":
+            host, port = lines.secured((host, port))
+            words = {"[transport]": "TLS", **dict(words)}
+        by = "u1" if transport == "udp" else "t1"
+        return sipp(
+            *(scenario, f"{host}:{port}", "-t", by, "-s", user),
+            *(options or CALLS),
+            words=words,
+        )
+
+    return start
+
+
+@pytest.fixture
+def phone(behind, sipp, lines):
+    """Starts who is called, registered at Kamailio without us, by a transport."""
+
+    def start(scenario, user, transport, *, count=10, words=()):
+        port = free_port()
+        place = f"127.0.0.1:{port}"
+        if transport == "tls":
+            host, seen = lines.unsecured(("127.0.0.1", port))
+            place = f"{host}:{seen}"
+        contact = f"{place};transport={transport}"
+        # Kamailio comes first in a Record-Route, and names no user.
+        usual = {"[local_ip]:[local_port]>": f"{contact}>", "sip:.+@.+;lr": "sip:.+;lr"}
+        words = {**usual, **dict(words)}
+        by = "u1" if transport == "udp" else "t1"
+        started = sipp(
+            *(scenario, "-p", str(port), "-t", by, "-s", user, "-m", str(count)),
+            words=words,
+        )
+        peer = Peer(behind.address, f"{user}@contoso.com")
+        fields = {"Contact": f"<sip:{user}@{contact}>", "To": f"<{peer.aor}>"}
+        answer = peer.ask("REGISTER", "sip:contoso.com", fields)
+        peer.close()
+        assert answer.status == 200
+        return started
+
+    return start
+
+
+def free_port() -> int:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        port: int = door.getsockname()[1]
+    return port
+
+
+def came_by(*transports):
+    """What an INVITE is looked at for: its first Via fields."""
+    return {
+        f'SIP/2.0/[A-Z]+" occurrence="{number}"': f'SIP/2.0/{each.upper()} " '
+        f'occurrence="{number}"'
+        for number, each in enumerate(transports, 1)
+    }
+
+
+def is_idle(front) -> bool:
+    """Wait until nothing is on its way any more."""
+    return wait_for(lambda: front.metrics()["presproxy_relaying"] == 0, LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("near", "between", "far"),
+    list(itertools.product(TRANSPORTS, repeat=3)),
+    ids=map("-".join, itertools.product(TRANSPORTS, repeat=3)),
+)
+def test_a_call_goes_by_any_transports(front, call, phone, near, between, far):
+    lost = front.metrics()["presproxy_acks_lost_total"]
+    user = fresh("callee")
+
+    called = phone("call_taken", user, far, words=came_by(far, between))
+    caller = call("call", user, near)
+
+    assert (caller.finish(), called.finish()) == ("", "")
+    assert is_idle(front)
+    assert front.metrics()["presproxy_acks_lost_total"] == lost
