@@ -83,6 +83,17 @@ class Detour(Protocol):
     def has_other(self) -> bool:
         """Whether there seems to be another now."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is there by the last way, as has been found out."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether what comes next would find no way at all."""
+
+    def doubt(self) -> None:
+        """Find out whether anybody is there by the last way, which is silent."""
+
     def heard(self, status: int) -> None:
         """Hear of a response by the last way."""
 

@@ -74,10 +74,15 @@ Act = Open | Cancel | PassBack | Respond | KeepSilent
 
 @attrs.frozen
 class _Final:
-    """A final response of a branch; ``response`` is None if it is ours."""
+    """
+    A final response of a branch; ``response`` is None if it is ours.
+
+    With ``is_lasting`` whatever is asked next will be refused alike.
+    """
 
     status: int
     response: Response | None = None
+    is_lasting: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -150,11 +155,17 @@ class Context:
             return []
         return self._refused(_Final(response.status, response), now)
 
-    def fail(self, branch: Branch, status: int, now: float) -> list[Act]:
-        """No response will come by a branch: behave as if ``status`` had (§16.8, §16.9)."""
+    def fail(
+        self, branch: Branch, status: int, now: float, *, is_lasting: bool = False
+    ) -> list[Act]:
+        """
+        No response will come by a branch: behave as if ``status`` had (§16.8, §16.9).
+
+        A 503 is told as one only if it ``is_lasting``.
+        """
         if branch.happen(Happening.FINAL) is not Do.TAKE:
             return []
-        return self._refused(_Final(status), now)
+        return self._refused(_Final(status, is_lasting=is_lasting), now)
 
     def move_on(self, branch: Branch, target: Target, now: float) -> list[Act]:
         """
@@ -241,7 +252,7 @@ class Context:
         """Choose the response (§16.7 steps 6 and 7)."""
         best = min(self._finals, key=lambda each: each.rank, default=_Final(480))
         if best.response is None:
-            return self._own(best.status)
+            return self._own(best)
         if best.status == 503:
             # That one cannot now does not mean that we cannot.
             return Respond(500)
@@ -249,12 +260,13 @@ class Context:
             return PassBack(best.response, self._other_challenges(best))
         return PassBack(best.response)
 
-    def _own(self, status: int) -> Act:
+    def _own(self, final: _Final) -> Act:
+        status = final.status
         if self.is_cancelled and status == 408:
             return Respond(487)
         if status == 408 and not self._is_invite:
             return KeepSilent()
-        return Respond(500 if status == 503 else status)
+        return Respond(500 if status == 503 and not final.is_lasting else status)
 
     def _other_challenges(self, best: _Final) -> tuple[tuple[str, str], ...]:
         """Give the challenges of the other branches, which go along (§16.7 step 7)."""

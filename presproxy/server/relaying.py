@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from presproxy.errors import LimitReached, MalformedField
-from presproxy.proxying.branches import Branch, Target
+from presproxy.proxying.branches import Branch, Detour, Target
 from presproxy.proxying.context import (
     Act,
     Cancel,
@@ -30,7 +30,7 @@ from presproxy.proxying.context import (
 from presproxy.proxying.forward import Onward, forwarded, passed_back
 from presproxy.proxying.inspect import Passage
 from presproxy.proxying.token import RouteTokens
-from presproxy.server.answer import Answer
+from presproxy.server.answer import RETRY_AFTER, Answer
 from presproxy.sip.flow import Flow, uri_parameter
 from presproxy.sip.message import (
     MalformedMessage,
@@ -213,9 +213,28 @@ class Relayed:
             status = 408 if target.is_open else 480
             self._do(context.fail(branch, status, now), now)
         else:
-            status = 408 if target.is_open else 503
-            found = target.detour.after_silence(why)
-            self._try_elsewhere(branch, found, partial(context.fail, branch, status))
+            self._leave(branch, target.detour, why, 408 if target.is_open else 503)
+
+    def silent(self, branch: Branch) -> None:
+        """Nothing was heard by a branch yet: is anybody there?"""
+        detour = branch.target.detour
+        if detour is None:
+            return
+        if detour.is_gone:
+            self._leave(branch, detour, "no answer to OPTIONS", 503)
+        else:
+            detour.doubt()
+
+    def _leave(self, branch: Branch, detour: Detour, why: str, status: int) -> None:
+        """Nobody answers by a way to a server: behave as if with a status, or try another."""
+        context = self._context
+
+        def fail(now: float) -> Sequence[Act]:
+            if context is None:
+                return ()
+            return context.fail(branch, status, now, is_lasting=detour.is_away)
+
+        self._try_elsewhere(branch, detour.after_silence(why), fail)
 
     def unheard(self, branch: Branch) -> None:
         """Nothing was heard by a branch for a while, and there may be another way."""
@@ -273,7 +292,8 @@ class Relayed:
                 case PassBack():
                     self._pass_back(act, now)
                 case Respond():
-                    self._finish(Answer(act.status))
+                    fields = RETRY_AFTER if act.status == 503 else ()
+                    self._finish(Answer(act.status, fields))
                 case KeepSilent():
                     self._finish(None)
 

@@ -70,11 +70,15 @@ class Prober:
             self.run(self._probe_all(upstream))
 
     def tick(self, now: float) -> None:
-        """Give up those who did not answer in time."""
+        """Give up those who did not answer in time, and ask those in doubt."""
         for probe in [each for each in self._under_way.values() if each.until <= now]:
             if probe.transaction is not None:
                 self.asking.abandon(probe.transaction)
             probe.failed("no answer to OPTIONS", now)
+        for upstream in self.upstreams:
+            for hop in upstream.take_doubted():
+                if hop not in self._under_way:
+                    self.run(self._probe(upstream, hop))
 
     async def _probe_all(self, upstream: Upstream) -> None:
         try:

@@ -28,6 +28,9 @@ _log = Logger()
 #: somebody's behind it who says so.
 _LONGEST_REST = 60.0
 
+#: When the rest ends of one that is probed: not by itself.
+_PROBED = float("inf")
+
 #: Where others live, too.
 _SHARED = ("127.0.0.1", "::1")
 
@@ -75,6 +78,7 @@ class Upstream:
     _wants_datagrams: bool = attrs.field(init=False)
     _was_away: bool = attrs.field(default=False, init=False)
     _why: str = attrs.field(default="", init=False)
+    _doubted: set[Hop] = attrs.field(factory=set, init=False)
 
     @_wants_datagrams.default
     def _says_udp(self) -> bool:
@@ -96,6 +100,10 @@ class Upstream:
     def is_resting(self, hop: Hop) -> bool:
         """Whether a hop is left alone."""
         return self._resting.get(hop, 0.0) > self.ticks()
+
+    def is_gone(self, hop: Hop) -> bool:
+        """Whether a hop rests until it answers when it is probed."""
+        return self._resting.get(hop) == _PROBED
 
     def is_peer_of(self, flow: Flow) -> bool:
         """
@@ -173,13 +181,23 @@ class Upstream:
 
     # -- What is heard of it ---------------------------------------------------------
 
+    def doubt(self, hop: Hop) -> None:
+        """A hop is silent: it is to be probed now, if it is at all."""
+        if self.is_probed and hop in self.hops and not self.is_resting(hop):
+            self._doubted.add(hop)
+
+    def take_doubted(self) -> Collection[Hop]:
+        """Give those that are to be probed now, once."""
+        doubted, self._doubted = self._doubted, set()
+        return doubted
+
     def failed(self, hop: Hop, why: str) -> None:
         """Nobody answers at a hop: it rests."""
         self._why = f"{hop}: {why}"
         if not self.is_probed:
             self._resting[hop] = self.ticks() + self.rest
         elif hop in self.hops:
-            self._resting[hop] = float("inf")
+            self._resting[hop] = _PROBED
         elif hop in for_large(self.hops):
             # It is not probed by TCP.
             self._resting[hop] = self.ticks() + self.rest
@@ -242,6 +260,20 @@ class Attempt:
     def has_other(self) -> bool:
         """Whether it may be tried elsewhere."""
         return self.upstream.has_other(self._tried)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody is at the last hop, as probing it has shown."""
+        return self.upstream.is_gone(self._tried[-1])
+
+    @property
+    def is_away(self) -> bool:
+        """Whether no hop is there now."""
+        return self.upstream.is_away
+
+    def doubt(self) -> None:
+        """The last hop is silent."""
+        self.upstream.doubt(self._tried[-1])
 
     def heard(self, status: int) -> None:
         """The last hop answered."""

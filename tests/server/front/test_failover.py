@@ -210,6 +210,21 @@ def test_a_call_goes_on_by_another_connection(desk, alice, behind):
     assert one(behind.at(SECOND).read()).method == "BYE"
 
 
+def test_a_call_that_breaks_off_while_it_is_away_is_refused_as_others(
+    desk, alice, behind
+):
+    behind.hops = [SECOND]
+    alice.send("INVITE", BOB)
+    behind.at(SECOND).read()
+    behind.refusing = {SECOND}
+    behind.streams[SECOND].close()
+    desk.sleep(1)
+    answers = [each for each in alice.read() if each.status >= 200]
+
+    assert [(each.status, each.get("retry-after")) for each in answers] == [(503, "30")]
+    assert desk.defects == 0
+
+
 # --- Probing
 
 
@@ -240,6 +255,57 @@ def test_one_that_does_not_answer_is_away_until_it_does(desk, prober, alice, pbx
 
     assert while_away == [503]
     assert one(pbx.read()).method == "INVITE"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+def test_who_waits_for_the_only_one_is_refused_once_it_is_known_to_be_gone(
+    desk, alice, pbx, method
+):
+    alice.send(method, BOB)
+    desk.sleep(2.3)
+    asked = {each.method for each in pbx.read()}
+    desk.sleep(3.5)
+    before = final(alice)
+    desk.sleep(2.3)
+    answers = [each for each in alice.read() if each.status >= 200]
+
+    assert asked == {method, "OPTIONS"}
+    assert before == []
+    assert [(each.status, each.get("retry-after")) for each in answers] == [(503, "30")]
+
+
+def test_who_waits_for_the_only_one_goes_on_waiting_if_that_is_there(desk, alice, pbx):
+    alice.send("INVITE", BOB)
+    came = pbx.read()
+    for _ in range(10):
+        desk.sleep(1)
+        for each in pbx.read():
+            if each.method == "OPTIONS":
+                pbx.respond(each, "200 OK")
+    pbx.respond(came[0], "486 Busy Here")
+
+    assert final(alice) == [486]
+
+
+def test_one_that_shall_not_be_asked_is_not_when_it_is_silent(build, phone_of):
+    desk, behind = build(probe=0.0)
+    phone_of(desk, "alice").send("INVITE", BOB)
+    desk.sleep(10)
+
+    assert {each.method for each in behind.at(FIRST).read()} == {"INVITE"}
+
+
+def test_who_hears_it_ring_waits_for_one_that_is_away(desk, prober, alice, pbx):
+    alice.send("INVITE", BOB)
+    invite = one(pbx.read())
+    pbx.respond(invite, "180 Ringing")
+    prober.probe()
+    desk.sleep(20)
+    is_away = prober.upstreams[0].is_away
+    pbx.respond(invite, "200 OK")
+
+    assert is_away
+    assert final(alice) == [180, 200]
 
 
 def test_one_that_says_503_is_away(prober, alice, pbx):
