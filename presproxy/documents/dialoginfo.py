@@ -35,6 +35,9 @@ MOST_DIALOGS = 100
 _MOST_PARAMETERS = 20
 _MOST_IDENTITIES = 5
 
+#: What a Call-ID begins with that is none.
+_MADE_UP = "pickup-"
+
 
 @attrs.frozen
 class Party:
@@ -214,18 +217,31 @@ def _read_dialog(node: Node) -> Dialog:
     direction = node.text("direction").lower()
     if direction not in ("", INITIATOR, RECIPIENT):
         raise node.wrong(f"direction is {direction[:40]!r}")
+    call_id, local_tag, remote_tag = _read_names(node)
     return Dialog(
         id=node.needed("id"),
         state=name,
-        call_id=node.text("call-id"),
-        local_tag=node.text("local-tag"),
-        remote_tag=node.text("remote-tag"),
+        call_id=call_id,
+        local_tag=local_tag,
+        remote_tag=remote_tag,
         direction=direction,
         event=state.text("event"),
         code=state.text("code"),
         local=_read_party(node.child("local")),
         remote=_read_party(node.child("remote")),
     )
+
+
+def _read_names(node: Node) -> tuple[str, str, str]:
+    """
+    Give Call-ID, local and remote tag; empty where they name no call.
+
+    Asterisk's chan_sip makes up some that name the subscription of whoever watches.
+    """
+    call_id = node.text("call-id")
+    if call_id.startswith(_MADE_UP):
+        return "", "", ""
+    return call_id, node.text("local-tag"), node.text("remote-tag")
 
 
 def _read_party(node: Node | None) -> Party:

@@ -23,7 +23,9 @@ from presproxy.documents.dialoginfo import (
     CONFIRMED,
     EARLY,
     INITIATOR,
+    RECIPIENT,
     TERMINATED,
+    TRYING,
     Dialog,
     DialogInfo,
 )
@@ -133,7 +135,7 @@ class DialogPackage(Intervals):
         for publication in material.publications:
             for dialog in cast(DialogInfo, publication.document).dialogs:
                 names = dialog.names or (publication.key, dialog.id)
-                found.setdefault(names, (publication.key, dialog))
+                found.setdefault(names, (publication.key, _directed(dialog)))
         dialogs = sorted(_told_apart(found.values()), key=lambda each: -each.rank)
         return DialogState(material.presentity, tuple(dialogs[: self.dialogs]))
 
@@ -167,6 +169,18 @@ class DialogPackage(Intervals):
 def _is_one_of(user_agent: str, patterns: Iterable[str]) -> bool:
     name = user_agent.lower()
     return any(fnmatchcase(name, pattern.lower()) for pattern in patterns)
+
+
+def _directed(dialog: Dialog) -> Dialog:
+    """
+    Say who calls where a PBX does not: what rings is called, what tries calls.
+
+    Snom shows a call that is not up as none without it.
+    """
+    if dialog.direction or dialog.state in (CONFIRMED, TERMINATED):
+        return dialog
+    direction = INITIATOR if dialog.state == TRYING else RECIPIENT
+    return attrs.evolve(dialog, direction=direction)
 
 
 def _confirmed(dialog: Dialog) -> Dialog:

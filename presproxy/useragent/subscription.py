@@ -28,6 +28,11 @@ from presproxy.useragent.series import Series
 #: Notifications kept until somebody asks for them; the oldest are dropped.
 _KEPT = 1000
 
+#: How many NOTIFYs in a row may come too late before the notifier is taken to count anew:
+#: FreeSWITCH's clock does so when a year begins.  Chosen above what datagrams do that
+#: overtake each other.
+_MOST_LATE = 3
+
 
 @attrs.frozen(eq=False)
 class Notification:
@@ -71,6 +76,8 @@ class HeldSubscription:
     #: When it ends unless it is refreshed, on the user agent's clock.
     confirmed_until: float = 0.0
     _leaving: bool = False
+    #: How many NOTIFYs in a row had a number that was too low.
+    _late: int = 0
     _kept: deque[Notification] = attrs.field(factory=lambda: deque(maxlen=_KEPT))
     _waiting: Deferred[None] | None = None
     _series: Series = attrs.field(repr=False)
@@ -144,7 +151,9 @@ class HeldSubscription:
             if not self._belongs(request):
                 return 481
         except CSeqTooLow:
+            self._came_late()
             return 500
+        self._late = 0
         self._take(request, subscription)
         return 200
 
@@ -172,7 +181,12 @@ class HeldSubscription:
     async def _refresh(self) -> None:
         # It may have ended while this waited for its turn.
         if self.ended is None and not self._leaving:
-            self._established(await self._ask(self.expires))
+            response = await self._ask(self.expires)
+            if response.status in (401, 407):
+                # FreeSWITCH has forgotten its nonce, and asks with none that is new.
+                why = f"{response.status} {response.reason}"
+                raise SubscriptionEnded(self.presentity, why)
+            self._established(response)
 
     async def _unsubscribe(self) -> None:
         if self.ended is not None:
@@ -208,6 +222,12 @@ class HeldSubscription:
             return False
         self.dialog.accept(request)
         return True
+
+    def _came_late(self) -> None:
+        """Give up a dialog whose numbers began anew: all that follows would be refused."""
+        self._late += 1
+        if self._late >= _MOST_LATE:
+            self._lost(SubscriptionEnded(self.presentity, "its numbers began anew"))
 
     def _take(
         self, message: Request | Response, subscription: SubscriptionState

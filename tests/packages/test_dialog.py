@@ -152,3 +152,21 @@ def test_no_more_are_shown_than_wanted():
     calls = [Dialog(f"d{n}", "confirmed", call_id=f"c{n}") for n in range(30)]
 
     assert len(states(shown(published(*calls)))) == 20
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "told"),
+    [
+        ("early", "", "recipient"),
+        ("proceeding", "", "recipient"),
+        ("trying", "", "initiator"),
+        ("early", "initiator", "initiator"),
+        ("confirmed", "", None),
+        ("terminated", "", None),
+    ],
+)
+def test_it_is_said_who_calls_where_a_phone_needs_to_know(state, said, told):
+    text = shown(published(Dialog("1", state, direction=said)))
+
+    found = re.search(r' direction="(\w+)"', text)
+    assert (found and found[1]) == told
