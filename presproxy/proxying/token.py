@@ -20,6 +20,7 @@ from hmac import compare_digest
 import attrs
 
 from presproxy.errors import MalformedField
+from presproxy.proxying.keys import Keyring
 from presproxy.sip.fields import NameAddress
 from presproxy.sip.message import Request
 
@@ -42,42 +43,44 @@ class Ends:
 
 @attrs.frozen
 class PathTokens:
-    """
-    What we write into a Path, to know the flow again that a user registered by.
+    """What we write into a Path, to know the flow again that a user registered by."""
 
-    ``secret`` is known here alone, and at most 32 bytes long.
-    """
-
-    secret: bytes
+    keys: Keyring
 
     def write(self, name: str) -> str:
         """Write the one of the flow called ``name``."""
-        return _written(self._seal(name.encode()) + name.encode())
+        told = name.encode()
+        return _written(_path_seal(self.keys.current, told) + told)
 
     def read(self, text: str) -> str | None:
         """Give the name of a flow; None if it was not written here."""
         data = _bytes(text)
         if data is None:
             return None
-        name = data[_SEAL:]
-        return name.decode() if compare_digest(data[:_SEAL], self._seal(name)) else None
+        seal, name = data[:_SEAL], data[_SEAL:]
+        for key in self.keys.known:
+            if compare_digest(seal, _path_seal(key, name)):
+                return name.decode()
+        return None
 
-    def _seal(self, name: bytes) -> bytes:
-        # By a key of its own: neither token can be taken for the other.
-        key = blake2s(b"path", key=self.secret).digest()
-        return blake2s(name, digest_size=_SEAL, key=key).digest()
+
+def _path_seal(key: bytes, name: bytes) -> bytes:
+    # By a key of its own: neither token can be taken for the other.
+    own = blake2s(b"path", key=key).digest()
+    return blake2s(name, digest_size=_SEAL, key=own).digest()
 
 
 @attrs.frozen
 class RouteTokens:
-    """Writes and reads them; ``secret`` is known here alone, and at most 32 bytes long."""
+    """Writes and reads them."""
 
-    secret: bytes
+    keys: Keyring
 
     def write(self, request: Request, caller: str, callee: str) -> str:
         """Write the one for the dialog that a request begins."""
-        ends = self._caller(request.from_) + self._callee(request.to)
-        return self._sealed(request.call_id, ends + f"{caller} {callee}".encode())
+        key = self.keys.current
+        ends = _caller(key, request.from_) + _callee(key, request.to)
+        return _sealed(key, request.call_id, ends + f"{caller} {callee}".encode())
 
     def read(self, text: str, request: Request) -> Ends | None:
         """
@@ -90,31 +93,39 @@ class RouteTokens:
         if data is None or request.to.tag is None:
             return None
         inner = data[_SEAL:]
-        if not compare_digest(text, self._sealed(request.call_id, inner)):
-            return None
-        caller, _, callee = inner[_ENDS:].decode().partition(" ")
-        sender, other = request.from_, request.to
-        if inner[:_ENDS] == self._caller(sender) + self._callee(other):
-            return Ends(caller, callee)
-        if inner[:_ENDS] == self._caller(other) + self._callee(sender):
-            return Ends(callee, caller)
+        for key in self.keys.known:
+            if compare_digest(text, _sealed(key, request.call_id, inner)):
+                return _ends(key, inner, request)
         return None
 
-    def _sealed(self, call_id: str, inner: bytes) -> str:
-        told = call_id.encode("utf-8", "surrogateescape") + b"\0" + inner
-        seal = blake2s(told, digest_size=_SEAL, key=self.secret).digest()
-        return _written(seal + inner)
 
-    def _caller(self, party: NameAddress) -> bytes:
-        return self._end(f"{party.tag or ''} {_name(party)}")
+def _ends(key: bytes, inner: bytes, request: Request) -> Ends | None:
+    caller, _, callee = inner[_ENDS:].decode().partition(" ")
+    sender, other = request.from_, request.to
+    if inner[:_ENDS] == _caller(key, sender) + _callee(key, other):
+        return Ends(caller, callee)
+    if inner[:_ENDS] == _caller(key, other) + _callee(key, sender):
+        return Ends(callee, caller)
+    return None
 
-    def _callee(self, party: NameAddress) -> bytes:
-        # His tag is not known yet when the dialog begins.
-        return self._end(_name(party))
 
-    def _end(self, text: str) -> bytes:
-        data = text.encode("utf-8", "surrogateescape")
-        return blake2s(data, digest_size=_END, key=self.secret).digest()
+def _sealed(key: bytes, call_id: str, inner: bytes) -> str:
+    told = call_id.encode("utf-8", "surrogateescape") + b"\0" + inner
+    return _written(blake2s(told, digest_size=_SEAL, key=key).digest() + inner)
+
+
+def _caller(key: bytes, party: NameAddress) -> bytes:
+    return _end(key, f"{party.tag or ''} {_name(party)}")
+
+
+def _callee(key: bytes, party: NameAddress) -> bytes:
+    # His tag is not known yet when the dialog begins.
+    return _end(key, _name(party))
+
+
+def _end(key: bytes, text: str) -> bytes:
+    data = text.encode("utf-8", "surrogateescape")
+    return blake2s(data, digest_size=_END, key=key).digest()
 
 
 def _name(party: NameAddress) -> str:

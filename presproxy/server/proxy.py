@@ -29,6 +29,7 @@ from presproxy.proxying.inspect import (
     is_loop,
     loop_signature,
 )
+from presproxy.proxying.keys import Keyring
 from presproxy.proxying.token import Ends, RouteTokens
 from presproxy.server.answer import Answer, Refusal, for_now
 from presproxy.server.exchange import Exchange
@@ -96,13 +97,15 @@ class Proxy:
     """
     Passes requests on.  ``ticks`` is the clock of transactions.
 
-    ``secret`` seals what is written for ourselves, and is at most 32 bytes long.
+    ``keys`` seal what is written for ourselves; ``secret`` tells what was here before, and
+    is at most 32 bytes long.
     """
 
     wire: Wire
     identifier: Identifier
     targets: Targets
     tokens: Tokens
+    keys: Keyring
     secret: bytes
     realms: Collection[str]
     ticks: Callable[[], float]
@@ -122,7 +125,7 @@ class Proxy:
     _acks_lost: Counter = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._route_tokens = RouteTokens(self.secret)
+        self._route_tokens = RouteTokens(self.keys)
         self._board = Switchboard(
             self.wire,
             self._name,

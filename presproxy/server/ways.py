@@ -3,7 +3,8 @@ The ways to registered contacts, and the names that flows have in a Record-Route
 
 A stream leads to whoever opened it, and to nobody else after it is closed, though another
 may come from the same address and port.  So it is known by itself, and by a number that
-is used once.  A datagram leads to an address at any time, also after a start.
+is used once, together with a word for this run of the process: names outlive it, and lead
+nowhere then.  A datagram leads to an address at any time, also after a start.
 """
 
 from __future__ import annotations
@@ -33,9 +34,14 @@ class _Stream:
 
 @attrs.define(eq=False)
 class Ways:
-    """Knows the flows to user agents; ``datagrams_to`` gives the one to an address."""
+    """
+    Knows the flows to user agents; ``datagrams_to`` gives the one to an address.
+
+    ``run`` is a word that no other process has, before or beside this one.
+    """
 
     datagrams_to: Callable[[Address], Awaitable[Flow]]
+    run: str
     _streams: dict[Flow, _Stream] = attrs.field(factory=dict, init=False)
     _by_number: dict[int, _Stream] = attrs.field(factory=dict, init=False)
     _by_text: dict[str, _Stream] = attrs.field(factory=dict, init=False)
@@ -53,14 +59,16 @@ class Ways:
 
     def name(self, flow: Flow) -> str:
         """Name a flow, for `named` to find it again."""
-        return str(self._stream(flow).number) if flow.reliable else str(flow)
+        return f"{self.run}.{self._stream(flow).number}" if flow.reliable else str(flow)
 
     async def named(self, name: str) -> Flow | None:
         """Give the flow of a name; None if it is closed, or leads nowhere now."""
         if name.startswith(_DATAGRAM):
             return await self._datagrams(name)
-        stream = self._by_number.get(int(name)) if name.isdecimal() else None
-        return _open(stream)
+        run, _, number = name.partition(".")
+        if run != self.run or not number.isdecimal():
+            return None
+        return _open(self._by_number.get(int(number)))
 
     async def target(self, aor: AddressOfRecord, binding: Binding) -> Target:
         """Give a contact of a user as a target, with the flow it registered by."""

@@ -29,6 +29,7 @@ from presproxy.notify.connected import CONNECTED, ConnectedNotifier
 from presproxy.notify.lists import BACK_END, ListNotifier
 from presproxy.notify.sip import SipNotifier
 from presproxy.packages.registration import NAME as REG
+from presproxy.proxying.keys import SIZE, Keyring
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
 from presproxy.server.core import Core, Step
@@ -42,6 +43,7 @@ from presproxy.server.inbox import Bounds as InboxBounds
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
+from presproxy.server.keys import KeptKeys
 from presproxy.server.lync.batches import Batches
 from presproxy.server.lync.connected import Connected
 from presproxy.server.lync.lists import ListDialogs
@@ -192,7 +194,9 @@ def build(
     lists = build_lists(
         plan.storage.plugin, agent, decider, journal, domains, run, limits.registrations
     )
-    ways = Ways(lambda peer: connections.flow_by(Hop("udp", *peer)))
+    ways = Ways(
+        lambda peer: connections.flow_by(Hop("udp", *peer)), os.urandom(6).hex()
+    )
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     lync = build_lync(
         configuration,
@@ -270,7 +274,7 @@ def build(
     transport = configuration.transport
     layer = TransactionLayer(metrics=metrics, to_source=transport.to_source)
     identifier = Identifier(guards.each("auth", plan.auth), domains, pbxs)
-    secret = os.urandom(32)
+    keys = Keyring(os.urandom(SIZE))
     front = build_front(
         configuration,
         served,
@@ -278,7 +282,7 @@ def build(
             lambda uri: connections.locate(uri), lambda hop: connections.flow_by(hop)
         ),
         ways,
-        secret,
+        keys,
         registering.keep,
         ticks,
     )
@@ -287,7 +291,8 @@ def build(
         identifier,
         Targets(domains, locations, ways, now),
         tokens,
-        secret,
+        keys,
+        os.urandom(SIZE),
         domains.names,
         ticks,
         metrics,
@@ -366,6 +371,7 @@ def build(
         locations,
         lync,
         house,
+        KeptKeys(keys, plan.storage.plugin, os.urandom, now),
         None if front is None else build_prober(front, layer, tokens, ticks),
         aggregate,
     )

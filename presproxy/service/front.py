@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import attrs
 
 from presproxy.config import Configuration
+from presproxy.proxying.keys import Keyring
 from presproxy.proxying.token import PathTokens
 from presproxy.server.front.front import Front, Keep
 from presproxy.server.front.probing import Asking, Prober
@@ -36,7 +37,7 @@ def build_front(
     packages: Collection[str],
     roads: Roads,
     ways: Ways,
-    secret: bytes,
+    keys: Keyring,
     keep: Keep,
     ticks: Callable[[], float],
 ) -> Front | None:
@@ -74,7 +75,7 @@ def build_front(
         Routes(rules),
         upstreams,
         usual or "",
-        PathTokens(secret),
+        PathTokens(keys),
         ways.named,
         lambda uri, flow: is_here(uri, flow, domains),
         keep,

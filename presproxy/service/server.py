@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from presproxy import __version__
 from presproxy.config import Plan
+from presproxy.errors import StorageUnavailable
 from presproxy.events.agent import PresenceAgent
 from presproxy.events.compositor import Compositor
 from presproxy.events.locations import Locations
@@ -29,6 +30,7 @@ from presproxy.server.front.probing import Prober
 from presproxy.server.house import House
 from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
+from presproxy.server.keys import LOOK, KeptKeys
 from presproxy.service.background import breath, quietly, run, within
 from presproxy.service.behind import Aggregate
 from presproxy.service.lync import Lync
@@ -90,6 +92,7 @@ class PresenceServer:
     locations: Locations
     lync: Lync
     house: House
+    keys: KeptKeys
     prober: Prober | None = None
     #: What is fetched from a server behind, if anything is.
     aggregate: Aggregate | None = None
@@ -131,6 +134,7 @@ class PresenceServer:
         plan = self.plan
         await self._open_http()
         await self._start_plugin("storage", plan.storage)
+        await self.keys.look()
         restorer = await self._restore()
         await self.lync.lists.open()
         self.loaded()
@@ -296,6 +300,7 @@ class PresenceServer:
             (_TURN, self._turn),
             (_SWEEP, self._sweep),
             (_ASK_AGAIN, self.decider.ask_undecided),
+            (LOOK, lambda: run(self._look_at_keys())),
         ):
             loop = LoopingCall(self._guarded, act)
             loop.clock = self.reactor
@@ -322,6 +327,13 @@ class PresenceServer:
             loop.stop()
 
         self._started.append(("probing", stop))
+
+    async def _look_at_keys(self) -> None:
+        """Look what other nodes made of the keys; while that cannot be known, they stay."""
+        try:
+            await self.keys.look()
+        except StorageUnavailable as error:
+            _log.warn("The keys of tokens stay as they are: {error}", error=error)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do what the clock says; a defect is counted, and the clock goes on."""

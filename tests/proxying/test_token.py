@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from presproxy.proxying.token import Ends, RouteTokens
+from presproxy.proxying.keys import Keyring
+from presproxy.proxying.token import Ends, PathTokens, RouteTokens
 from presproxy.sip.message import parse_message
 
-TOKENS = RouteTokens(b"secret")
+TOKENS = RouteTokens(Keyring(b"secret"))
 
 
 def of(call_id="c1", sender="<sip:a@b>;tag=hers", other="<sip:c@b>;tag=his"):
@@ -72,7 +73,7 @@ def test_it_is_for_one_call():
 
 
 def test_it_is_for_one_server():
-    text = RouteTokens(b"another").write(BEGINNING, "1", "2")
+    text = RouteTokens(Keyring(b"another")).write(BEGINNING, "1", "2")
 
     assert TOKENS.read(text, of()) is None
 
@@ -89,3 +90,26 @@ def test_no_letter_of_it_can_be_changed():
 @given(st.text(max_size=500))
 def test_anything_else_is_none(text):
     assert TOKENS.read(text, of()) is None
+
+
+@pytest.mark.parametrize(
+    ("others", "reads"),
+    [([b"secret"], True), ([b"secret", b"older"], True), ([], False)],
+    ids=["the one before", "before another", "forgotten"],
+)
+def test_a_token_outlives_its_key_as_long_as_that_is_known(others, reads):
+    keys = Keyring(b"secret")
+    route, path = RouteTokens(keys), PathTokens(keys)
+    written, way = route.write(BEGINNING, "1", "2"), path.write("7")
+    keys.take(b"newer", others)
+
+    assert (route.read(written, of()) == Ends("1", "2")) is reads
+    assert (path.read(way) == "7") is reads
+    assert path.read(path.write("8")) == "8"
+
+
+def test_neither_token_is_taken_for_the_other():
+    keys = Keyring(b"secret")
+
+    assert PathTokens(keys).read(RouteTokens(keys).write(BEGINNING, "1", "2")) is None
+    assert RouteTokens(keys).read(PathTokens(keys).write("1 2"), of()) is None

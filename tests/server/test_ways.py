@@ -29,7 +29,7 @@ def ways(base):
             raise Unreachable("udp", "no socket leads there")
         return base.towards(peer)
 
-    return Ways(towards)
+    return Ways(towards, "this")
 
 
 def now(coroutine):
@@ -85,6 +85,15 @@ def test_a_name_is_never_used_again(ways):
     assert now(ways.named(name)) is None
 
 
+def test_a_name_leads_to_nobody_in_another_run_of_the_process(ways, base):
+    name = ways.name(RecordingStream())
+    later = Ways(ways.datagrams_to, "another")
+    later.name(RecordingStream())
+
+    assert now(later.named(name)) is None
+    assert now(later.named(str(base))) is not None
+
+
 def test_a_later_stream_from_the_same_port_takes_the_place_of_one_before(ways):
     first, second = RecordingStream(), RecordingStream()
     ways.registered(BOB, first)
@@ -115,7 +124,18 @@ def test_a_datagram_leads_to_its_address_at_any_time(ways, base, peer):
 
 @pytest.mark.parametrize(
     "text",
-    ["udp:::1:5060", "udp:192.0.2.1", "udp:192.0.2.1:x", "", "x", "tcp:1:2", "7"],
+    [
+        "this.1",
+        "this.",
+        "this.x",
+        "udp:::1:5060",
+        "udp:192.0.2.1",
+        "udp:192.0.2.1:x",
+        "",
+        "x",
+        "tcp:1:2",
+        "7",
+    ],
 )
 def test_what_names_no_way_leads_nowhere(ways, text):
     assert now(ways.named(text)) is None
