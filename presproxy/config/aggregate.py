@@ -42,7 +42,8 @@ def server_of(uri: str) -> Server:
     )
 
 
-def _server(_: object, field: object, value: str) -> None:
+def server_or_nothing(_: object, __: object, value: str) -> None:
+    """Raise ValueError unless a text says where a server is, or is empty."""
     if value:
         try:
             read_server(value)
@@ -50,7 +51,8 @@ def _server(_: object, field: object, value: str) -> None:
             raise ValueError(error.why) from error
 
 
-def _address(_: object, field: object, value: str) -> None:
+def address_or_nothing(_: object, __: object, value: str) -> None:
+    """Raise ValueError unless a text is an address of record, or empty."""
     if value:
         try:
             address_of_record(value)
@@ -66,12 +68,12 @@ class AggregateOptions:
         "The server behind, as udp:HOST:PORT, tcp:HOST:PORT or tls:HOST:PORT; where none "
         "is named, it is upstream for what routes aggregate, and nothing else is fetched.",
         default="",
-        validator=_server,
+        validator=server_or_nothing,
     )
     user: str = option(
         "As whom it is asked; by default presproxy in the domain.",
         default="",
-        validator=_address,
+        validator=address_or_nothing,
     )
     username: str = option(
         "The name that goes with the password, where it asks for one.", default=""

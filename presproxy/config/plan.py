@@ -78,6 +78,7 @@ def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
     packages = builder.each("package", configuration.package)
     builder.refuse_doubles("package", [named.plugin.name for named in packages])
     builder.refuse_unserved(configuration, [named.plugin.name for named in packages])
+    builder.refuse_unpassable(configuration, [named.plugin for named in packages])
     aggregator = builder.each("aggregator", [configuration.aggregator])
     if builder.mistakes:
         raise ConfigurationMistakes(builder.mistakes)
@@ -121,6 +122,17 @@ class _Builder:
         for name in dict.fromkeys(wanted):
             if name not in served:
                 self.mistakes.append(f"aggregate: no package {name} is served")
+
+    def refuse_unpassable(
+        self, configuration: Configuration, served: Sequence[IEventPackage]
+    ) -> None:
+        published = {each.name for each in served if each.accepts}
+        for table in configuration.publish_upstream:
+            for name in table.packages:
+                if name not in published:
+                    self.mistakes.append(
+                        f"publish_upstream: no package {name} is published here"
+                    )
 
     def refuse_doubles(self, kind: Kind, names: Sequence[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):

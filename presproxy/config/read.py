@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import attrs
 
 from presproxy.config.aggregate import AggregateOptions
+from presproxy.config.upward import PublishOptions
 from presproxy.config.values import (
     SIP,
     CommandLine,
@@ -63,6 +64,7 @@ KEYS = (
     "route",
     "transport",
     "aggregate",
+    "publish_upstream",
 )
 
 #: Seconds.  No interval of an hour or more is too brief (RFC 6665 §4.2.1.1).
@@ -144,6 +146,7 @@ class _Reader:
             route=self._rules(upstream),
             transport=self._transport(),
             aggregate=self._options("aggregate", AggregateOptions),
+            publish_upstream=self._passing(upstream),
         )
 
     # -- What was given ---------------------------------------------------------------
@@ -308,6 +311,21 @@ class _Reader:
                 )
             rules.append(rule)
         return tuple(rules)
+
+    def _passing(self, upstream: str | None) -> tuple[PublishOptions, ...]:
+        """Read whose state is passed to which server behind; a table for each."""
+        tables = []
+        for given in self._given("publish_upstream", "", ()) or ():
+            values, is_whole = self._read_table(
+                given.value, PublishOptions, given.where
+            )
+            if is_whole:
+                options = PublishOptions(**values)
+                if not (options.server or upstream):
+                    why = "passes to nobody: upstream is not given"
+                    self._mistake(given.where, why)
+                tables.append(options)
+        return tuple(tables)
 
     def _transport(self) -> TransportOptions:
         options = self._options("transport", TransportOptions)

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from presproxy.config.aggregate import AggregateOptions
+from presproxy.config.upward import PublishOptions
 from presproxy.extend.maker import Kind, option
 from presproxy.extend.uses import Use
 from presproxy.server.front.options import FrontOptions
@@ -267,6 +268,7 @@ class Configuration:
     route: tuple[Rule, ...] = ()
     transport: TransportOptions = TransportOptions()
     aggregate: AggregateOptions = attrs.field(factory=AggregateOptions)
+    publish_upstream: tuple[PublishOptions, ...] = ()
 
     def uses(self) -> Iterator[tuple[Kind, Use]]:
         """Give all plugins used, with their kinds."""

@@ -18,6 +18,7 @@ from presproxy.events.categories import PRESENCE, Categories
 from presproxy.events.category_records import CATEGORY
 from presproxy.events.compositor import Compositor
 from presproxy.events.locations import REGISTRATION, Locations
+from presproxy.events.passed import PASSED
 from presproxy.events.subscribers import SUBSCRIBER, Subscribers
 from presproxy.events.winfo import SUFFIX
 from presproxy.extend.guard import PluginFailed
@@ -57,6 +58,8 @@ class Restorer:
     subscribers: Subscribers
     keepers: Mapping[str, IRouteKeeper]
     now: float
+    #: Takes what servers behind keep, and says whether it is wanted.
+    passed: Callable[[Record], bool] = lambda record: False
     restored: int = 0
     unreadable: int = 0
     #: How each kind is read, in the order in which they must be.
@@ -73,6 +76,7 @@ class Restorer:
             CATEGORY: self._category,
             SUBSCRIBER: self.subscribers.restore,
             SUBSCRIPTION: self._subscription,
+            PASSED: self.passed,
         }
 
     def take(self, record: Record) -> None:

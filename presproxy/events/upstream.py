@@ -59,6 +59,9 @@ class Held(Protocol):
     def confirmed_until(self) -> float:
         """When it ends unless it is refreshed, on the clock of alarms."""
 
+    async def refresh(self) -> None:
+        """Ask for all that is known there.  Raises a `PresproxyError`."""
+
     async def unsubscribe(self) -> None:
         """End it.  Raises a `PresproxyError`."""
 
@@ -163,6 +166,10 @@ class Upstream:
     random: Callable[[], float]
     failures: Counter
     unreadable: Counter
+    #: Gives what a document says besides what we passed there ourselves; None if nothing.
+    others: Callable[[AddressOfRecord, str, Any], Any] = (
+        lambda presentity, package, document: document
+    )
     _shared: dict[tuple[AddressOfRecord, str], _Shared] = attrs.field(factory=dict)
     _queue: deque[_Shared] = attrs.field(factory=deque)
     _asking: int = 0
@@ -196,6 +203,12 @@ class Upstream:
                 presentity, package, f"there are {self.aim.most} already"
             )
 
+    def look_again(self, presentity: AddressOfRecord, package: str) -> None:
+        """Have all told again that is known behind of somebody who is watched."""
+        shared = self._shared.get((presentity, package))
+        if shared is not None and shared.held is not None:
+            self.run(_look(shared.held))
+
     def start(self) -> None:
         """Ask from now on."""
         self._is_started = True
@@ -222,6 +235,7 @@ class Upstream:
                     package=shared.package,
                     presentity=shared.presentity,
                 )
+                shared.document = None
                 self._show(shared, None, "")
 
     # -- One subscription ------------------------------------------------------------
@@ -342,6 +356,7 @@ class Upstream:
         content_type = notification.content_type or ""
         try:
             document = self._read(shared, content_type, notification.body)
+            shown = self.others(shared.presentity, shared.package, document)
         except (MalformedDocument, PluginFailed) as error:
             self.unreadable.value += 1
             if self.unreadable.value & (self.unreadable.value - 1) == 0:
@@ -352,7 +367,8 @@ class Upstream:
                     error=error,
                 )
             return
-        self._show(shared, document, content_type)
+        shared.document = document
+        self._show(shared, shown, content_type)
 
     def _read(self, shared: _Shared, content_type: str, body: bytes) -> Any:
         guard = self.resources.guard(shared.package)
@@ -366,7 +382,6 @@ class Upstream:
 
     def _show(self, shared: _Shared, document: Any, content_type: str) -> None:
         """Put a document from behind beside what was published here; None takes it away."""
-        shared.document = document
         resource = self.resources.take(shared.presentity, shared.package)
         resource.fetched = None
         if document is not None:
@@ -383,6 +398,14 @@ class Upstream:
             )
         self.changed(shared.presentity, shared.package, self.ticks())
         self.resources.drop_if_empty(resource)
+
+
+async def _look(held: Held) -> None:
+    try:
+        await held.refresh()
+    except PresproxyError as error:
+        # Its own refreshing goes on.
+        _log.debug("A subscription behind was not refreshed: {error}", error=error)
 
 
 async def _end(held: Held) -> None:

@@ -22,6 +22,7 @@ from presproxy.interfaces.packages import (
     IEventPackage,
     IFollowingPackage,
     IPartialPackage,
+    IPassedPackage,
     IPrivatePackage,
     ITailoredPackage,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "IHouse",
     "INotifier",
     "IPartialPackage",
+    "IPassedPackage",
     "IPluggable",
     "IPrivatePackage",
     "IRouteKeeper",

@@ -173,3 +173,26 @@ class IPrivatePackage(Interface):
     """
 
     is_private: bool = Attribute("Whether none but the presentity may watch.")
+
+
+class IPassedPackage(Interface):
+    """
+    An event package whose state is known again when it comes back from a server behind.
+
+    Provided by an `IEventPackage` beside it.  What is passed there carries a mark in all
+    its ids: what has it is ours.
+    """
+
+    def passed(state: Any, mark: str) -> Body | NumberedBody | None:
+        """
+        Write what ``compose`` made for a server behind; None where nobody is there.
+
+        What has the mark already is left out: it has been there before.
+        """
+
+    def others(document: Any, mark: str) -> Any | None:
+        """
+        Give what a document from there says besides what was passed; None if nothing.
+
+        The document is what ``parse`` made.
+        """

@@ -35,12 +35,14 @@ from presproxy.interfaces import (
     Feed,
     IEventPackage,
     IFollowingPackage,
+    IPassedPackage,
     ITailoredPackage,
     Material,
 )
 from presproxy.model.decision import View
 from presproxy.model.notice import NumberedBody
 from presproxy.packages.intervals import Intervals
+from presproxy.packages.passing import marked_dialogs, other_dialogs
 from presproxy.packages.visible import shows_all
 from presproxy.sip.uri import AddressOfRecord
 
@@ -62,7 +64,7 @@ class DialogState:
     dialogs: tuple[Dialog, ...] = ()
 
 
-@implementer(IEventPackage, IFollowingPackage, ITailoredPackage)
+@implementer(IEventPackage, IFollowingPackage, ITailoredPackage, IPassedPackage)
 @attrs.frozen
 class DialogPackage(Intervals):
     """Who is on the phone, as dialog information (RFC 4235)."""
@@ -164,6 +166,17 @@ class DialogPackage(Intervals):
             dialogs = tuple(dialogs)[:1]
         halves = dialoginfo.halves(state.presentity, dialogs, self.parameters)
         return NumberedBody(dialoginfo.CONTENT_TYPE, *halves)
+
+    def passed(self, state: DialogState, mark: str) -> NumberedBody | None:
+        """Write all calls for a server behind, or that there is none."""
+        dialogs = marked_dialogs(state.dialogs or (_IDLE,), mark)
+        if not dialogs:
+            return None
+        return self.render(DialogState(state.presentity, dialogs), self.produces[0])
+
+    def others(self, document: DialogInfo, mark: str) -> DialogInfo | None:
+        """Leave out the calls that were passed to where it comes from."""
+        return other_dialogs(document, mark)
 
 
 def _is_one_of(user_agent: str, patterns: Iterable[str]) -> bool:

@@ -33,12 +33,19 @@ from presproxy.documents.pieces import ADDRESS, LAST_TUPLE, Piece, Place
 from presproxy.documents.templates import Templates
 from presproxy.documents.xml import Limits, plain
 from presproxy.extend.maker import option
-from presproxy.interfaces import Feed, IAggregating, IEventPackage, Material
+from presproxy.interfaces import (
+    Feed,
+    IAggregating,
+    IEventPackage,
+    IPassedPackage,
+    Material,
+)
 from presproxy.model.decision import FULL, View, container_of
 from presproxy.model.notice import Body
 from presproxy.model.publication import Publication
 from presproxy.packages.ids import told_apart
 from presproxy.packages.intervals import Intervals
+from presproxy.packages.passing import marked_pieces, other_pieces
 from presproxy.packages.seen import (
     Aggregate,
     MixedState,
@@ -46,6 +53,7 @@ from presproxy.packages.seen import (
     aggregate_categories,
     has_watchers,
     inputs_of,
+    is_offline,
     mixed,
     number_of,
     seen_of,
@@ -81,7 +89,7 @@ class PresenceState:
 State = PresenceState | MixedState | Seen
 
 
-@implementer(IEventPackage, IAggregating)
+@implementer(IEventPackage, IAggregating, IPassedPackage)
 @attrs.frozen
 class PresencePackage(Intervals):
     """Presence as PIDF (RFC 3856, RFC 3863)."""
@@ -201,6 +209,28 @@ class PresencePackage(Intervals):
             said, at = read_said(own.pieces), own.published_at
         inputs = inputs_of(material.categories, said, at)
         return aggregate_categories(inputs, self.aggregate)
+
+    def passed(self, state: PresenceState | MixedState, mark: str) -> Body | None:
+        """
+        Write the PIDF document for a server behind.
+
+        Of somebody whom Lync's endpoints have left what stays is nobody there.
+        """
+        pieces = state.pieces
+        if isinstance(state, MixedState):
+            seen = self._seen(state)
+            if is_offline(seen.state) and not pieces:
+                return None
+            pieces = pieces_of(seen, self._contact, self.tuples)
+        marked = marked_pieces(pieces, mark)
+        if pieces and not any(piece.has_id for piece in marked):
+            return None
+        address = escaped_attribute(state.presentity).encode()
+        return Body(pidf.CONTENT_TYPE, pidf.write(address, marked))
+
+    def others(self, document: PresenceDocument, mark: str) -> PresenceDocument | None:
+        """Leave out what was passed to where it comes from."""
+        return other_pieces(document, mark)
 
     def _composed(
         self, presentity: AddressOfRecord, publications: Sequence[Publication]

@@ -68,6 +68,7 @@ from presproxy.service.lamps import build_mailboxes
 from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
 from presproxy.service.server import PresenceServer, route_keepers
+from presproxy.service.upward import also_passing, build_passing
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
 from presproxy.sip.uri import AddressOfRecord
@@ -165,11 +166,17 @@ def build(
         ticks,
         tap,
     )
+    passing = build_passing(
+        configuration, reactor, resources, journal.commit, tokens, metrics, now, tap
+    )
     if aggregate is not None:
         agent.watched = aggregate.upstream.watched
+        if passing is not None:
+            aggregate.upstream.others = passing.others
+            passing.tell_freed(aggregate.upstream.look_again)
     compositor = Compositor(
         resources,
-        partial(_published, agent),
+        also_passing(passing, partial(_published, agent)),
         lambda: EntityTag(tokens.entity_tag()),
         tokens.tag,
         limits.publications_of_one,
@@ -209,6 +216,7 @@ def build(
         run,
         now,
         ticks,
+        also_passing(passing, agent.changed),
     )
     lync.endpoints.when_ended.append(
         lambda endpoint, _: connected.end_of(endpoint.flow, endpoint.user)
@@ -374,6 +382,7 @@ def build(
         KeptKeys(keys, plan.storage.plugin, os.urandom, now),
         None if front is None else build_prober(front, layer, tokens, ticks),
         aggregate,
+        passing,
     )
 
 

@@ -91,14 +91,19 @@ def build_lync(
     run: Callable[[Awaitable[None]], None],
     now: Callable[[], float],
     ticks: Callable[[], float],
+    changed: Callable[[AddressOfRecord, str, float], None],
 ) -> Lync:
-    """Build all of it, and let the agent know of it."""
+    """
+    Build all of it, and let the agent know of it.
+
+    ``changed`` is told of each resource whose categories are others now.
+    """
     limits = configuration.limits
     leftovers = Leftovers(journal, run)
     endpoints = Endpoints(limits.contacts_of_one, limits.registrations)
     categories = Categories(
         agent.resources,
-        agent.changed,
+        changed,
         tokens.tag,
         leftovers.forget,
         CategoryBounds(

@@ -24,6 +24,7 @@ from presproxy.http.sight import Behind, Sight, Used
 from presproxy.http.site import HttpDoor
 from presproxy.interfaces import IContactList, IRouteKeeper
 from presproxy.metrics import Counter, Metrics
+from presproxy.model.record import Record
 from presproxy.server.core import Core
 from presproxy.server.decide import Decider
 from presproxy.server.front.probing import Prober
@@ -35,6 +36,7 @@ from presproxy.service.background import breath, quietly, run, within
 from presproxy.service.behind import Aggregate
 from presproxy.service.lync import Lync
 from presproxy.service.restoring import Restoring
+from presproxy.service.upward import Passing
 from presproxy.transport.certificates import UnusableCertificate
 from presproxy.transport.connections import Connections
 from presproxy.transport.where import Where
@@ -96,6 +98,8 @@ class PresenceServer:
     prober: Prober | None = None
     #: What is fetched from a server behind, if anything is.
     aggregate: Aggregate | None = None
+    #: What is passed to servers behind, if anything is.
+    passing: Passing | None = None
     loaded: Callable[[], object] = lambda: None
     patience: Patience = Patience()
     #: The places really listened on, once it is started.
@@ -145,7 +149,7 @@ class PresenceServer:
         ):
             for named in used:
                 await self._start_plugin(kind, named)
-        self._start_aggregate()
+        self._start_behind()
         self._start_timers()
         if self.prober is not None:
             await self.prober.look_up()
@@ -155,10 +159,13 @@ class PresenceServer:
         self.is_ready = True
         run(self._catch_up(restorer))
 
-    def _start_aggregate(self) -> None:
+    def _start_behind(self) -> None:
         if self.aggregate is not None:
             self.aggregate.start()
             self._started.append(("what is fetched from behind", self.aggregate.stop))
+        if self.passing is not None:
+            self.passing.start()
+            self._started.append(("what is passed behind", self.passing.stop))
 
     async def _start_plugin(self, kind: str, named: Named[Any]) -> None:
         async def stop() -> None:
@@ -236,6 +243,7 @@ class PresenceServer:
             categories=self.lync.categories,
             subscribers=self.lync.lists.subscribers.table,
             keepers=route_keepers(self.plan),
+            passed=_nowhere if self.passing is None else self.passing.restore,
             now=self.house.now(),
         )
         storage = self.plan.storage.plugin
@@ -377,6 +385,11 @@ class PresenceServer:
         )
         if any(has_more):
             self._rest_of_sweep = self.reactor.callLater(0, self._guarded, self._sweep)
+
+
+def _nowhere(_: Record) -> bool:
+    """Nothing is passed behind now; the record expires."""
+    return False
 
 
 def behind(prober: Prober | None) -> Sequence[Behind]:

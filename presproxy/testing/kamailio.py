@@ -49,6 +49,7 @@ modparam("rr", "enable_full_lr", 1)
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (is_method("OPTIONS") && uri == myself && $rU == $null) {{ sl_send_reply("200", "OK"); exit; }}
+    {served}
     if (is_method("CANCEL")) {{ if (t_check_trans()) {{ t_relay(); }} exit; }}
     if (has_totag()) {{
         if (loose_route()) {{ t_relay(); exit; }}
@@ -57,7 +58,6 @@ request_route {{
         exit;
     }}
     if (!is_method("ACK")) {{ t_check_trans(); }}
-    {served}
     if (is_method("INVITE|SUBSCRIBE")) {{ record_route(); }}
     if (is_method("REGISTER")) {{ save("location"); exit; }}
     if (uri != myself) {{ sl_send_reply("403", "Relaying denied"); exit; }}
@@ -92,7 +92,8 @@ class Kamailio:
     One server, that can be started again on the same port.
 
     ``modules`` are loaded beside the usual ones; ``more`` are lines of its configuration
-    before its routes, and ``served`` are some in them, before anything is served.
+    before its routes, and ``served`` are some in them, before anything else is served but
+    OPTIONS.
 
     With a ``certificate``, a file with its key in it as well, and an ``authority`` to
     believe, it speaks TLS at ``secure_port``.
@@ -130,11 +131,11 @@ class Kamailio:
         """Start, and wait until it answers; raises `RuntimeError` with its log."""
         if PROGRAM is None:
             raise RuntimeError("kamailio is not installed")
-        self.port = self.port or _free_port(self.host)
+        self.port = self.port or free_port(self.host)
         path = self.folder / "kamailio.cfg"
         loaded, secure, more = [*_LOADED, *self.modules], "", self.more
         if self.certificate is not None:
-            self.secure_port = self.secure_port or _free_port(self.host)
+            self.secure_port = self.secure_port or free_port(self.host)
             loaded.append("tls")
             secure = _SECURE.format(host=self.host, port=self.secure_port)
             more += _CERTIFIED.format(
@@ -215,7 +216,8 @@ class Kamailio:
                 return False
 
 
-def _free_port(host: str) -> int:
+def free_port(host: str) -> int:
+    """Give a port that nobody listens on."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]

@@ -19,7 +19,12 @@ from presproxy.sip.uri import AddressOfRecord, domain_of
 from presproxy.trace import Tap
 from presproxy.useragent.core import Core, Draft
 from presproxy.useragent.login import Account, Login
-from presproxy.useragent.publication import Content, HeldPublication
+from presproxy.useragent.publication import (
+    Content,
+    HeldPublication,
+    Kept,
+    publish_once,
+)
 from presproxy.useragent.registration import HeldRegistration
 from presproxy.useragent.series import Series
 from presproxy.useragent.states import Presence, content_of
@@ -143,6 +148,31 @@ class UserAgent:
         publication = HeldPublication(self.core, package, content, expires, lost)
         await publication.modify(content)
         return publication
+
+    async def publish_once(
+        self,
+        presentity: AddressOfRecord,
+        package: str,
+        content: Content | None,
+        expires: int,
+        entity_tag: str | None = None,
+        sender: AddressOfRecord | None = None,
+    ) -> Kept:
+        """
+        Publish the state of anybody, as ``sender`` or the presentity, and hold nothing.
+
+        Without ``content`` what has the ``entity_tag`` is refreshed, or ended by 0 for
+        ``expires``.  Raises `Refused`, `NoAnswer` or `BadAnswer`.
+        """
+        return await publish_once(
+            self.core,
+            presentity,
+            sender or presentity,
+            package,
+            content,
+            expires,
+            entity_tag,
+        )
 
     def content(self, what: Presence | Content) -> Content:
         """Give the body which says ``what``."""

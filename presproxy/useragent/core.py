@@ -109,6 +109,8 @@ class Core:
     agent_name: str = "presproxy"
     spread: float = 0.0
     random: Callable[[], float] = random
+    #: Told when the connection broke: a server that starts again may have lost all.
+    cut_off: Callable[[], None] = lambda: None
     usages: dict[tuple[str, str], Usage] = attrs.field(factory=dict)
     _layer: TransactionLayer = attrs.field(factory=TransactionLayer)
     _exchanges: set[_Exchange] = attrs.field(factory=set)
@@ -169,6 +171,7 @@ class Core:
             exchange.failed("the connection broke", self.clock.seconds())
         for usage in tuple(self.usages.values()):
             usage.cut_off()
+        self.cut_off()
 
     def contact(self, flow: Flow) -> str:
         """Give our Contact on ``flow``, as a name-addr."""

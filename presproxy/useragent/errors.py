@@ -29,13 +29,15 @@ class Refused(PresproxyError):
     """
     A final response other than 2xx.
 
-    ``retry_after`` is how many seconds the server wants to be left alone, if it said so.
+    ``retry_after`` is how many seconds the server wants to be left alone, and ``minimum``
+    the least it wants to be asked for, if it said so.
     """
 
     method: str
     status: int
     reason: str
     retry_after: int | None = None
+    minimum: int | None = None
 
     def __str__(self) -> str:
         return f"{self.method} was answered {self.status} {self.reason}"

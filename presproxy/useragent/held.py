@@ -108,6 +108,7 @@ def accept(method: str, response: Response) -> Response:
         response.status,
         response.reason,
         retry_after=_seconds(response.get("retry-after")),
+        minimum=_seconds(response.get("min-expires")),
     )
 
 

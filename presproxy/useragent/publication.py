@@ -8,6 +8,7 @@ import attrs
 
 from presproxy.errors import PresproxyError
 from presproxy.sip.message import Response
+from presproxy.sip.uri import AddressOfRecord
 from presproxy.useragent.core import Core, Draft
 from presproxy.useragent.errors import BadAnswer
 from presproxy.useragent.held import Holder, accept, granted, longer
@@ -121,19 +122,65 @@ class HeldPublication:
         return await self.core.request(lambda: self._draft(content, expires))
 
     def _draft(self, content: Content | None, expires: int) -> Draft:
-        fields = [
-            *self._series.fields("PUBLISH"),
-            ("Event", self.package),
-            ("Expires", str(expires)),
-        ]
-        if self.entity_tag is not None:
-            fields.append(("SIP-If-Match", self.entity_tag))
-        if content is None:
-            return Draft("PUBLISH", self.core.aor, fields)
-        return Draft(
-            "PUBLISH",
-            self.core.aor,
-            fields,
-            body=content.data,
-            content_type=content.content_type,
-        )
+        return _draft(self._series, self.package, content, expires, self.entity_tag)
+
+
+@attrs.frozen
+class Kept:
+    """What a server keeps of a publication: its entity-tag, and for how many seconds."""
+
+    entity_tag: str
+    seconds: int
+
+
+async def publish_once(
+    core: Core,
+    presentity: AddressOfRecord,
+    sender: AddressOfRecord,
+    package: str,
+    content: Content | None,
+    expires: int,
+    entity_tag: str | None,
+) -> Kept:
+    """
+    Send one PUBLISH for anybody, and hold nothing (RFC 3903 §4).
+
+    Without ``content`` it is a refresh of ``entity_tag``, or with 0 for ``expires`` its
+    end.  Raises `Refused`, `NoAnswer` or `BadAnswer`.
+    """
+    series = Series.begin(sender, presentity, core.tokens)
+    response = accept(
+        "PUBLISH",
+        await core.request(
+            lambda: _draft(series, package, content, expires, entity_tag)
+        ),
+    )
+    tag = response.get("sip-etag")
+    if tag is None and expires:
+        raise BadAnswer("PUBLISH", "it has no SIP-ETag")
+    return Kept(tag or "", granted("PUBLISH", response, expires))
+
+
+def _draft(
+    series: Series,
+    package: str,
+    content: Content | None,
+    expires: int,
+    entity_tag: str | None,
+) -> Draft:
+    fields = [
+        *series.fields("PUBLISH"),
+        ("Event", package),
+        ("Expires", str(expires)),
+    ]
+    if entity_tag is not None:
+        fields.append(("SIP-If-Match", entity_tag))
+    if content is None:
+        return Draft("PUBLISH", series.to, fields)
+    return Draft(
+        "PUBLISH",
+        series.to,
+        fields,
+        body=content.data,
+        content_type=content.content_type,
+    )

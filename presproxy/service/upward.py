@@ -1,0 +1,179 @@
+"""What is passed to servers behind, built, started and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from random import SystemRandom
+from typing import Any
+
+import attrs
+from twisted.logger import Logger
+
+from presproxy.config import Configuration
+from presproxy.config.aggregate import read_server, server_of
+from presproxy.config.upward import PublishOptions
+from presproxy.events.resource import Resources
+from presproxy.events.staging import Staged
+from presproxy.events.upstream import Aim, Scope
+from presproxy.events.upward import Upward
+from presproxy.metrics import Metrics
+from presproxy.model.record import Record
+from presproxy.service.background import run
+from presproxy.sip.tokens import Tokens
+from presproxy.sip.uri import AddressOfRecord, address_of_record
+from presproxy.trace import Tap
+from presproxy.useragent import Account, NoAnswer, Server, UserAgent
+from presproxy.useragent.alarms import Alarms
+
+_log = Logger()
+
+
+@attrs.frozen(eq=False)
+class Passing:
+    """All that is passed behind: a user agent and what it passes, for each table."""
+
+    agents: Sequence[UserAgent]
+    upwards: Sequence[Upward]
+
+    def start(self) -> None:
+        """Begin to pass on; nobody waits for a server behind that is not there yet."""
+        for agent, upward in zip(self.agents, self.upwards, strict=True):
+            run(_open(agent))
+            upward.start()
+
+    async def stop(self) -> None:
+        """Stop; what the servers behind keep stays until it expires, or we are back."""
+        for upward in self.upwards:
+            upward.stop()
+        for agent in self.agents:
+            await agent.stop()
+
+    def changed(self, presentity: AddressOfRecord, package: str) -> None:
+        """What is published here is another now."""
+        for upward in self.upwards:
+            if upward.aim.takes_in(presentity, package):
+                upward.changed(presentity, package)
+                return
+
+    def restore(self, record: Record) -> bool:
+        """Take a record back, if it is of one of these servers; raises ValueError."""
+        return any(upward.restore(record) for upward in self.upwards)
+
+    def others(self, presentity: AddressOfRecord, package: str, document: Any) -> Any:
+        """Give what a document from behind says besides what was passed; None if nothing."""
+        for upward in self.upwards:
+            if document is not None and upward.aim.takes_in(presentity, package):
+                document = upward.others(presentity, package, document)
+        return document
+
+    def tell_freed(self, told: Callable[[AddressOfRecord, str], None]) -> None:
+        """Have somebody told of what is not ours behind any more."""
+        for upward in self.upwards:
+            upward.freed = told
+
+
+def build_passing(
+    configuration: Configuration,
+    reactor: Any,
+    resources: Resources,
+    commit: Callable[[Staged], Awaitable[None]],
+    tokens: Tokens,
+    metrics: Metrics,
+    now: Callable[[], float],
+    tap: Tap | None = None,
+) -> Passing | None:
+    """Build what passes our users' state to servers behind, if any is configured."""
+    failures = metrics.counter(
+        "passing_failures", "Publications behind that were refused or not answered."
+    )
+    agents: list[UserAgent] = []
+    upwards: list[Upward] = []
+    for options in configuration.publish_upstream:
+        server = _server(options, configuration)
+        agent = _agent(options, server, configuration, reactor, tap)
+        upward = Upward(
+            str(server),
+            _mark(server, configuration),
+            Aim(
+                (Scope(frozenset(options.packages), frozenset(options.domains)),),
+                options.domain,
+                options.expires,
+                most=options.most,
+            ),
+            agent,
+            resources,
+            address_of_record(options.sender) if options.sender else None,
+            commit,
+            run,
+            Alarms(reactor),
+            now,
+            SystemRandom().random,
+            tokens.tag,
+            failures,
+        )
+        agent.core.cut_off = upward.doubt
+        agents.append(agent)
+        upwards.append(upward)
+    metrics.gauge(
+        "passed_publications",
+        "Publications of our users at servers behind.",
+        lambda: sum(map(len, upwards)),
+    )
+    return Passing(agents, upwards) if upwards else None
+
+
+def _server(options: PublishOptions, configuration: Configuration) -> Server:
+    if options.server:
+        return read_server(options.server)
+    assert configuration.upstream is not None, "it was read without mistakes"
+    return server_of(configuration.upstream)
+
+
+def _agent(
+    options: PublishOptions,
+    server: Server,
+    configuration: Configuration,
+    reactor: Any,
+    tap: Tap | None,
+) -> UserAgent:
+    domain = options.domain or configuration.domains[0]
+    return UserAgent(
+        address_of_record(options.sender or f"sip:presproxy@{domain}"),
+        server,
+        reactor,
+        Account(options.username, options.password) if options.username else None,
+        tap=tap or Tap(),
+    )
+
+
+def _mark(server: Server, configuration: Configuration) -> str:
+    """
+    Give what our publications are known by: the same after each start.
+
+    Of two servers that pass to each other each has its own.
+    """
+    names = " ".join(sorted(configuration.domains))
+    return f"pp{sha256(f'{server} {names}'.encode()).hexdigest()[:10]}"
+
+
+Changed = Callable[[AddressOfRecord, str, float], None]
+
+
+def also_passing(passing: Passing | None, changed: Changed) -> Changed:
+    """Give what is told of changes: what is passed behind besides, if anything is."""
+    if passing is None:
+        return changed
+
+    def both(presentity: AddressOfRecord, package: str, changed_at: float) -> None:
+        changed(presentity, package, changed_at)
+        passing.changed(presentity, package)
+
+    return both
+
+
+async def _open(agent: UserAgent) -> None:
+    try:
+        await agent.start()
+    except NoAnswer as error:
+        _log.warn("The server behind is away: {error}", error=error)
