@@ -15,7 +15,7 @@ import attrs
 from presproxy.errors import MalformedField, PresproxyError
 from presproxy.sip.fields import NameAddress
 from presproxy.sip.message import Request
-from presproxy.sip.uri import SipURI, TelURI, parse_uri
+from presproxy.sip.uri import SipURI, TelURI, parse_host, parse_uri
 
 #: Hops a request may take whose sender named no number (RFC 3261 §16.6 step 3).
 MAX_FORWARDS = 70
@@ -23,6 +23,8 @@ MAX_FORWARDS = 70
 #: Branches that may be open for one request at once, over all proxies, if nobody said so
 #: before (RFC 5393 §5.3.1).
 MAX_BREADTH = 60
+
+_HOW_TO_COME_HERE = frozenset({"maddr", "transport", "ttl"})
 
 #: The bytes of what tells a loop, which are the end of a branch in hexadecimal digits.
 _SIGNED = 8
@@ -82,6 +84,7 @@ def inspect(request: Request, is_us: IsUs) -> Passage:
             raise NotForwarded(416)
     else:
         ours = []
+    uri = _without_maddr(uri, is_us)
     while routes and (user := _user_of_ours(routes[0][1], is_us)) is not None:
         ours.append(user)
         del routes[0]
@@ -141,6 +144,27 @@ def _check_extensions(request: Request) -> None:
     unknown: Sequence[str] = request.values("proxy-require")
     if unknown:
         raise NotForwarded(420, None, (("Unsupported", ", ".join(unknown)),))
+
+
+def _without_maddr(uri: str, is_us: IsUs) -> str:
+    """
+    Take off the maddr that names us, with the port and the transport it was sent by.
+
+    They said how to come here, and nothing of where to go from here (§16.4).
+    """
+    if "maddr" not in uri.lower():
+        return uri
+    target = parse_uri(uri)
+    if not isinstance(target, SipURI) or not (maddr := target.parameter("maddr")):
+        return uri
+    is_bare = ":" in maddr and not maddr.startswith("[")
+    host = parse_host("maddr", f"[{maddr}]" if is_bare else maddr)
+    if not is_us(attrs.evolve(target, user=None, password=None, host=host)):
+        return uri
+    left = tuple(
+        each for each in target.parameters if each[0].lower() not in _HOW_TO_COME_HERE
+    )
+    return str(attrs.evolve(target, port=None, parameters=left))
 
 
 def _is_record(uri: SipURI, is_us: IsUs) -> bool:

@@ -68,6 +68,31 @@ def test_what_names_us_is_taken_off(request_of, uri, routes, passed, left, ours)
 
 
 @pytest.mark.parametrize(
+    ("uri", "passed"),
+    [
+        (f"{BOB};maddr=us.test", BOB),
+        (f"{BOB}:5070;maddr=US.test;transport=tcp;x=y", f"{BOB};x=y"),
+        (f"{BOB};maddr=us.test;ttl=1;user=phone", f"{BOB};user=phone"),
+        ("sip:a%20b@x;MADDR=us.test", "sip:a%20b@x"),
+        (f"{BOB};maddr=[2001:DB8::1]", BOB),
+        (f"{BOB};maddr=2001:db8::1", BOB),
+        (f"{BOB};maddr=other.test;transport=tcp", None),
+        (f"{BOB};maddr", None),
+        ("sip:maddr@example.test:5070", None),
+        ("tel:1;maddr=us.test", None),
+    ],
+)
+def test_a_maddr_that_names_us_says_no_more_than_how_to_come_here(
+    request_of, uri, passed
+):
+    passage = inspect(
+        request_of("INVITE", uri), lambda uri: uri.host in {"us.test", "[2001:db8::1]"}
+    )
+
+    assert passage.uri == (passed or uri)
+
+
+@pytest.mark.parametrize(
     ("uri", "line", "status"),
     [
         ("mailto:bob@example.test", "X: y", 416),
