@@ -33,6 +33,7 @@ from presproxy.notify.route import BENOTIFY, SipRoute, read_route
 from presproxy.notify.writing import Sheet, retry_after
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Tokens
+from presproxy.trace import Tap
 from presproxy.transaction.client import TransactionUser
 
 _log = Logger()
@@ -112,6 +113,7 @@ class SipNotifier:
     _house: Any = attrs.field(default=None, init=False)
     _wire: Wire = attrs.field(default=None, init=False)
     _tokens: Tokens = attrs.field(default=None, init=False)
+    _tap: Tap = attrs.field(factory=Tap, init=False)
     _ticks: Callable[[], float] = attrs.field(default=None, init=False)
     _sent: Counter = attrs.field(factory=Counter, init=False)
     #: Who waits for room on flows that are full.
@@ -122,11 +124,22 @@ class SipNotifier:
     _replaced: Counter = attrs.field(factory=Counter, init=False)
     _latency: Histogram = attrs.field(factory=Histogram, init=False)
 
-    def connect(self, wire: Wire, tokens: Tokens, ticks: Callable[[], float]) -> None:
-        """Give it what it sends with; before ``start``.  ``ticks`` is the clock of latencies."""
+    def connect(
+        self,
+        wire: Wire,
+        tokens: Tokens,
+        ticks: Callable[[], float],
+        tap: Tap | None = None,
+    ) -> None:
+        """
+        Give it what it sends with; before ``start``.
+
+        ``ticks`` is the clock of latencies; ``tap`` is told what caused a NOTIFY.
+        """
         self._wire = wire
         self._tokens = tokens
         self._ticks = ticks
+        self._tap = tap or Tap()
 
     async def start(self, house: IHouse) -> None:
         """See `IPluggable`."""
@@ -164,12 +177,17 @@ class SipNotifier:
         """See `INotifier`."""
         body, changed_at = notice.body, notice.changed_at
         sheet = Sheet(body, changed_at, self._ticks(), self._house.now())
-        for subscription in notice.subscriptions:
-            route: SipRoute = subscription.route  # type: ignore[assignment]
-            if route.is_busy:
-                self._wait(route, body, changed_at)
-            else:
-                self._send(subscription, route, sheet)
+        tap, before = self._tap, self._tap.cause
+        tap.cause = changed_at or before
+        try:
+            for subscription in notice.subscriptions:
+                route: SipRoute = subscription.route  # type: ignore[assignment]
+                if route.is_busy:
+                    self._wait(route, body, changed_at)
+                else:
+                    self._send(subscription, route, sheet)
+        finally:
+            tap.cause = before
 
     def answered(
         self, subscription: Subscription, status: int, data: bytes, now: float
@@ -214,7 +232,9 @@ class SipNotifier:
         body = route.waiting
         if body is not None:
             sheet = Sheet(body, route.waiting_since, now, self._house.now())
+            self._tap.cause = route.waiting_since
             self._send(subscription, route, sheet)
+            self._tap.cause = 0.0
 
     def _send(self, subscription: Subscription, route: SipRoute, sheet: Sheet) -> None:
         """Send a NOTIFY now, or let it wait for what it needs."""

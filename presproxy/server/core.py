@@ -27,6 +27,7 @@ from presproxy.server.proxy import Proxy
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import build_response
 from presproxy.sip.tokens import Tokens
+from presproxy.trace import Tap
 from presproxy.transaction.layer import TransactionLayer
 from presproxy.transaction.server import ServerTransaction
 
@@ -58,6 +59,7 @@ class Core:
     tokens: Tokens
     ticks: Callable[[], float]
     metrics: Metrics
+    tap: Tap = attrs.field(factory=Tap)
     _defects: Counter = attrs.field(init=False)
     _took: Histogram = attrs.field(init=False)
     _answers: dict[int, Counter] = attrs.field(factory=dict, init=False)
@@ -119,7 +121,7 @@ class Core:
             if answer is not None and transaction in self._under_way:
                 self._respond(transaction, answer)
                 if answer.then is not None:
-                    answer.then()
+                    self._follow(answer.then, transaction.arrived)
         except Exception:
             self._defect("A request could not be answered as it should")
             if not transaction.is_answered:
@@ -129,6 +131,14 @@ class Core:
             self._passed_on.discard(transaction)
             if self._finished is not None:
                 self._end_if_finished()
+
+    def _follow(self, then: Callable[[], None], arrived: float) -> None:
+        """Do what follows on an answer; what is sent by it was caused by the request."""
+        self.tap.cause = arrived
+        try:
+            then()
+        finally:
+            self.tap.cause = 0.0
 
     def _end_if_finished(self) -> None:
         finished = self._finished

@@ -72,7 +72,7 @@ from presproxy.service.upward import also_passing, build_passing
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.tokens import Pool, Tokens
 from presproxy.sip.uri import AddressOfRecord
-from presproxy.trace import Tap
+from presproxy.trace import Ring, Tap
 from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
 from presproxy.transport.certificates import Certificate, Trust
@@ -111,6 +111,9 @@ def build(
     limits = configuration.limits
     metrics = Metrics()
     tokens = Tokens(Pool(os.urandom))
+    tap = tap or Tap()
+    ring = Ring()
+    tap.keep(ring.append)
     guards = _Guards(metrics, reactor, limits.plugin_wait)
 
     def soon(act: Callable[[], None]) -> object:
@@ -316,6 +319,7 @@ def build(
         tokens,
         ticks,
         metrics,
+        tap,
     )
     inbox = Inbox(
         core.receive,
@@ -345,9 +349,9 @@ def build(
         advertised=configuration.advertise,
         trust=Trust(transport.authorities, _shown(plan)),
         stun=transport.stun,
-        now=now,
+        now=ticks,
     )
-    sip.connect(_Wire(layer.send, connections), tokens, ticks)
+    sip.connect(_Wire(layer.send, connections), tokens, ticks, tap)
 
     house = House(
         reactor,
@@ -380,6 +384,7 @@ def build(
         lync,
         house,
         KeptKeys(keys, plan.storage.plugin, os.urandom, now),
+        ring,
         None if front is None else build_prober(front, layer, tokens, ticks),
         aggregate,
         passing,

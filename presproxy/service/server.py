@@ -37,6 +37,7 @@ from presproxy.service.behind import Aggregate
 from presproxy.service.lync import Lync
 from presproxy.service.restoring import Restoring
 from presproxy.service.upward import Passing
+from presproxy.trace import Ring
 from presproxy.transport.certificates import UnusableCertificate
 from presproxy.transport.connections import Connections
 from presproxy.transport.where import Where
@@ -95,6 +96,7 @@ class PresenceServer:
     lync: Lync
     house: House
     keys: KeptKeys
+    ring: Ring
     prober: Prober | None = None
     #: What is fetched from a server behind, if anything is.
     aggregate: Aggregate | None = None
@@ -362,6 +364,7 @@ class PresenceServer:
         if self.prober is not None:
             self.prober.tick(now)
         self.inbox.tick(now)
+        self.ring.trim(now)
 
     def _tick(self) -> None:
         """Turn the timers of transactions, a slice of them now as in `_sweep`."""

@@ -53,7 +53,7 @@ class Connections:
     the one we see ourselves.  ``trust`` is how TLS is spoken with those we call; ``share``
     lets several processes listen on one port;
     ``stun`` tells user agents that ask for it by UDP the address they come from.
-    ``now`` tells the moment on the wall clock.  Streams are not read while ``backlog``
+    ``now`` tells the moment on the clock of latencies.  Streams are not read while ``backlog``
     has no room.
     """
 
@@ -71,7 +71,7 @@ class Connections:
         trust: Trust | None = None,
         share: bool = False,
         stun: bool = False,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
         backlog: Backlog | None = None,
     ) -> None:
         tap = Tap() if tap is None else tap

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from presproxy.metrics import Metrics
 from presproxy.sip.flow import Flow
-from presproxy.trace import Direction, Seen, Tap
+from presproxy.trace import Tap
 
 _log = Logger()
 
@@ -45,8 +45,8 @@ class Traffic:
     """
     The messages of one transport, both ways.
 
-    ``now`` tells the moment on the wall clock; it is asked only while somebody listens
-    to the tap or something failed.  ``backlog`` says whether streams may be read; None
+    ``now`` tells the moment on the clock of latencies; it is asked only while the tap is
+    recorded or something failed.  ``backlog`` says whether streams may be read; None
     lets them always.
     """
 
@@ -107,8 +107,12 @@ class Traffic:
         """Hand on a message that came in.  Raises nothing that the message can cause."""
         self.messages_received.value += 1
         self.octets_received.value += len(data)
-        if self._tap.listeners:
-            self._show("in", data, flow)
+        record = self._tap.record
+        try:
+            if record is not None:
+                record((self._now(), None, flow.transport, flow.local, flow.peer, data))
+        except Exception:
+            self._fail(flow)
         try:
             self._receive(data, flow)
         except Exception:
@@ -118,20 +122,19 @@ class Traffic:
         """Count a message that was sent."""
         self.messages_sent.value += 1
         self.octets_sent.value += len(data)
-        if self._tap.listeners:
-            self._show("out", data, flow)
+        tap = self._tap
+        if tap.record is None:
+            return
+        entry = (self._now(), tap.cause, flow.transport, flow.local, flow.peer, data)
+        try:
+            tap.record(entry)
+        except Exception:
+            self._fail(flow)
 
     def end(self, flow: Flow) -> None:
         """Tell that a flow is gone."""
         try:
             self._closed(flow)
-        except Exception:
-            self._fail(flow)
-
-    def _show(self, direction: Direction, data: bytes, flow: Flow) -> None:
-        seen = Seen(self._now(), direction, flow.transport, flow.local, flow.peer, data)
-        try:
-            self._tap.show(seen)
         except Exception:
             self._fail(flow)
 

@@ -215,7 +215,7 @@ class Wire:
             self._broke,
             tap=self.tap,
             metrics=metrics,
-            now=time.time,
+            now=time.monotonic,
         )
 
     def _received(self, data: bytes, flow: Flow) -> None:
