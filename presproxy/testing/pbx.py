@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from presproxy.testing.peer import Peer
-from presproxy.testing.wire import Message, Value, compose, fresh
+from presproxy.testing.wire import Message, Value, compose, fresh, respond
 
 #: Seconds; what was lost is asked for again within two.
 LIMIT = 15.0
@@ -13,14 +13,14 @@ LIMIT = 15.0
 
 class Pbx:
     """
-    A PBX that answers nothing by itself: its test says what it says.
+    A PBX that answers nothing but OPTIONS by itself: its test says what it says.
 
     Requests are taken by ``asked``, each once however often it came.
     """
 
-    def __init__(self, user: str = "pbx@contoso.com") -> None:
-        self.peer = Peer(("127.0.0.1", 9), user)
-        self.peer.answer = lambda request: None
+    def __init__(self, user: str = "pbx@contoso.com", host: str = "127.0.0.1") -> None:
+        self.peer = Peer(("127.0.0.1", 9), user, host=host)
+        self.peer.answer = _alive
         self.seen: set[str] = set()
 
     def close(self) -> None:
@@ -30,7 +30,7 @@ class Pbx:
     @property
     def address(self) -> str:
         """Where it is, as host:port."""
-        return f"127.0.0.1:{self.peer.port}"
+        return f"{self.peer.host}:{self.peer.port}"
 
     def asked(self, method: str = "SUBSCRIBE", limit: float = LIMIT) -> Message:
         """Wait for a request of a method that was not seen before; raises `Silence`."""
@@ -105,3 +105,7 @@ class Pbx:
         via = request.all("via")[0]
         host, _, port = via.split()[1].partition(";")[0].rpartition(":")
         self.peer.server = (host, int(port))
+
+
+def _alive(request: Message) -> bytes | None:
+    return respond(request) if request.method == "OPTIONS" else None

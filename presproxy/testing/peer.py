@@ -45,7 +45,7 @@ class Peer:
 
     Requests that come are answered by ``answer``, with 200 unless another is set; None
     leaves them unanswered, as a BENOTIFY always is.  All that came and was not yet taken is in ``inbox``.
-    ``connected`` is a stream that is there already.
+    ``connected`` is a stream that is there already; ``host`` is our end of datagrams.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class Peer:
         user: str = "alice@contoso.com",
         transport: str = "udp",
         connected: socket.socket | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.server = server
+        self.host = host
         self.aor = f"sip:{user}"
         self.transport = transport
         self.answer: Callable[[Message], bytes | None] = respond
@@ -65,7 +67,7 @@ class Peer:
         self._stream = b""
         if transport == "udp":
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind(("127.0.0.1", 0))
+            self.socket.bind((host, 0))
         else:
             self.socket = connected or socket.create_connection(server, LIMIT)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -86,7 +88,7 @@ class Peer:
         """A URI which leads back here."""
         user = self.aor[4:].partition("@")[0]
         tcp = ";transport=tcp" if self.transport == "tcp" else ""
-        return f"sip:{user}@127.0.0.1:{self.port}{tcp}"
+        return f"sip:{user}@{self.host}:{self.port}{tcp}"
 
     # -- Out -------------------------------------------------------------------------
 
@@ -125,7 +127,7 @@ class Peer:
     def via(self) -> str:
         """Write a Via with a new branch."""
         return (
-            f"SIP/2.0/{self.transport.upper()} 127.0.0.1:{self.port}"
+            f"SIP/2.0/{self.transport.upper()} {self.host}:{self.port}"
             f";rport;branch=z9hG4bK{fresh()}"
         )
 

@@ -348,7 +348,7 @@ def test_what_systemd_is_told_to_start_can_be_started(folder):
 
 
 def test_every_block_has_a_language_that_is_known():
-    known = {*LANGUAGES, "text", "ini", "yaml", "python", "restart"}
+    known = {*LANGUAGES, "text", "ini", "xml", "yaml", "python", "restart"}
     found = {block.language for page in pages() for block in blocks(page)}
 
     assert found <= known
