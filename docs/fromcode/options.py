@@ -9,6 +9,7 @@ from sphinx.application import Sphinx
 from fromcode.writing import definition, written_by
 from presproxy.config import Limits, LyncOptions, TransportOptions
 from presproxy.config.aggregate import AggregateOptions
+from presproxy.config.upward import PublishOptions
 from presproxy.extend.build import options_by_name
 from presproxy.extend.find import find_plugins
 from presproxy.extend.maker import KINDS
@@ -46,6 +47,11 @@ def aggregate() -> str:
     return _listed(options_of(AggregateOptions))
 
 
+def publish_upstream() -> str:
+    """Write all options of what is passed to a server behind."""
+    return _listed(options_of(PublishOptions))
+
+
 def front() -> str:
     """Write all options of how the server behind is treated."""
     return _listed(options_of(FrontOptions))
@@ -77,5 +83,6 @@ def setup(app: Sphinx) -> None:
     app.add_directive("lync", written_by(lync))
     app.add_directive("transport", written_by(transport))
     app.add_directive("aggregate", written_by(aggregate))
+    app.add_directive("publish-upstream", written_by(publish_upstream))
     app.add_directive("front", written_by(front))
     app.add_directive("route", written_by(route))

@@ -45,8 +45,10 @@ class Passed:
     is_wanted: bool = False
     is_queued: bool = False
     is_asking: bool = False
-    #: Whether it is to be refreshed, even if nothing has changed.
+    #: Whether it is to be refreshed, even if nothing has changed; and because it may have
+    #: been lost.
     is_due: bool = False
+    is_doubted: bool = False
     #: Whether it waits because it failed, how often in a row, and why.
     is_refused: bool = False
     tries: int = 0
@@ -104,7 +106,10 @@ class Remembered:
 def read_passed(record: Record) -> Remembered:
     """Read a record; raises ValueError for what was not written here."""
     form, _, text = record.payload.decode("utf-8", "replace").partition("\n")
-    names = json.loads(text) if form == _FORM else None
+    try:
+        names = json.loads(text) if form == _FORM else None
+    except ValueError:
+        names = None
     if not isinstance(names, list) or [type(each) for each in names] != [str] * 3:
         raise ValueError(f"{record.kind} {record.key}: not written as {_FORM}")
     server, package, entity_tag = names

@@ -95,7 +95,8 @@ class Upward:
     _queue: deque[Passed] = attrs.field(factory=deque)
     _asking: int = 0
     _is_started: bool = False
-    #: How often in a row nobody answered, and when somebody did last.
+    #: How often in a row nobody answered, when somebody did last, and when it had lost
+    #: something.
     _silences: int = 0
     _heard_at: float = float("-inf")
     _doubted_at: float = float("-inf")
@@ -168,9 +169,8 @@ class Upward:
 
     def doubt(self) -> None:
         """The server may have forgotten all: look whether it has."""
-        self._doubted_at = self._clock()
         for passed in self._passed.values():
-            passed.is_due = True
+            passed.is_due = passed.is_doubted = True
             if not passed.is_refused:
                 self._enqueue(passed)
 
@@ -271,7 +271,7 @@ class Upward:
         kept = await self._ask(passed, content, passed.expires, passed.entity_tag)
         self._heard()
         passed.tries, passed.why = 0, ""
-        passed.body, passed.is_due = body, False
+        passed.body, passed.is_due, passed.is_doubted = body, False, False
         passed.number += content is not None
         passed.entity_tag = kept.entity_tag
         passed.ends_at = self._clock() + kept.seconds
@@ -350,10 +350,12 @@ class Upward:
         """Make what a 412 or 423 wants of the next try, or raise the error."""
         longest = _LONGEST_OBEYED
         if error.status == 412 and passed.entity_tag is not None:
-            was_there = passed.body is not None and passed.ends_at > self._clock()
+            clock = self._clock()
+            is_early = passed.ends_at > clock and not passed.is_doubted
             passed.entity_tag = None
-            if was_there and self._doubted_at < self._clock() - _LONGEST_PAUSE:
+            if is_early and self._doubted_at < clock - _LONGEST_PAUSE:
                 # A server that lost one before its time has lost all of them.
+                self._doubted_at = clock
                 self.doubt()
         elif error.status == 423 and passed.expires < longest:
             wanted = error.minimum or 2 * passed.expires
@@ -396,7 +398,7 @@ class Upward:
 
     def _unheard(self, began: float, wanted: float) -> None:
         """Leave the server alone for a while, unless it has answered others meanwhile."""
-        if self._heard_at >= began or self._is_resting:
+        if self._heard_at > began or self._is_resting:
             return
         self._silences += 1
         pause = max(_pause(self._silences), wanted)

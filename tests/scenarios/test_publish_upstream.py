@@ -88,3 +88,97 @@ def test_a_watcher_behind_sees_a_user_here(behind, passing, peers, watching, tra
     )
     last = seen.peer.expect(lambda message: message.method == "NOTIFY", LIMIT)
     assert "open" not in last.text
+
+
+def test_the_server_behind_asks_who_we_are(behind, passing, peers, watching):
+    kamailio = behind(password="secret")
+    server = passing(kamailio, 'username = "presproxy"\npassword = "secret"\n')
+    alice = peers(server, "alice@contoso.com")
+
+    alice.publish(body("proved"))
+
+    assert wait_for(lambda: passed(server) == 1, LIMIT)
+    assert kamailio.asked("PUBLISH") == ["alice"] * 2
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_server_behind_that_was_killed_is_told_again(
+    behind, passing, peers, watching, transport
+):
+    kamailio = behind(transport)
+    server = passing(kamailio)
+    users = [peers(server, f"u{number}@contoso.com") for number in range(5)]
+    for each in users:
+        each.publish(pidf(each.aor, f"before {each.aor}"))
+    assert wait_for(lambda: passed(server) == 5, LIMIT)
+
+    kamailio.kill()
+    users[0].publish(pidf(users[0].aor, "meanwhile"))
+    kamailio.start()
+
+    bob = watching(kamailio)
+    seen = [bob.subscribe(each.aor) for each in users]
+    seen[0].notified("meanwhile", LIMIT)
+    for each, watched in zip(users[1:], seen[1:], strict=True):
+        watched.notified(f"before {each.aor}", LIMIT)
+
+
+def test_after_a_start_of_ours_nobody_is_there_twice(behind, passing, peers, watching):
+    kamailio = behind()
+    server = passing(kamailio)
+    alice, carol = (
+        peers(server, "alice@contoso.com"),
+        peers(server, "carol@contoso.com"),
+    )
+    alice.publish(body("before"))
+    tag = carol.publish(pidf(carol.aor, "before"), expires=600).need("sip-etag")
+    assert wait_for(lambda: passed(server) == 2, LIMIT)
+
+    server.kill()
+    server.start()
+    carol.publish("", entity_tag=tag, expires=0)
+    alice.publish(body("after", "closed"))
+
+    bob = watching(kamailio)
+    seen = bob.subscribe(alice.aor)
+    text = seen.notified("after", LIMIT).text
+    gone = bob.subscribe(carol.aor)
+    assert wait_for(lambda: passed(server) == 1, LIMIT)
+    assert "<tuple" in text
+    assert "open" not in gone.notified("", LIMIT).text
+
+
+def test_who_is_passed_and_fetched_is_there_once(behind, passing, peers, watching):
+    kamailio = behind()
+    host, port = kamailio.address
+    server = passing(
+        kamailio,
+        f'[aggregate]\nserver = "udp:{host}:{port}"\npackages = ["presence"]\n',
+    )
+    alice, bob = peers(server, "alice@contoso.com"), peers(server, "bob@contoso.com")
+    desk = watching(kamailio, "alice@contoso.com")
+    server.handle(alice.aor, bob.aor, "allow")
+    seen = bob.subscribe(alice.aor)
+    behind_us = watching(kamailio).subscribe(alice.aor)
+
+    desk.publish(pidf(alice.aor, "desk", id="desk"))
+    seen.notified("desk", LIMIT)
+    tag = alice.publish(body("phone")).need("sip-etag")
+    both = seen.notified("phone", LIMIT).text
+    behind_us.notified("phone", LIMIT)
+    for number in range(5):
+        tag = alice.publish(body(f"phone {number}"), entity_tag=tag).need("sip-etag")
+    behind_us.notified("phone 4", LIMIT)
+    last = seen.notified("phone 4", LIMIT).text
+
+    for text in (both, last):
+        assert (text.count("<tuple"), "desk" in text) == (2, True)
+    # What comes from there, again, changes nothing here.
+    bob.inbox.clear()
+    assert bob.rest(1.0) == []
+    alice.publish("", entity_tag=tag, expires=0)
+    assert seen.notified("desk", LIMIT).text.count("<tuple") == 1
+
+
+def passed(server):
+    return server.metrics()["presproxy_passed_publications"]
