@@ -14,6 +14,7 @@ from presproxy.config import (
     Limits,
     LyncOptions,
     Machine,
+    ProxyOptions,
     load,
     make_plan,
     prepare,
@@ -611,7 +612,7 @@ def test_the_example_leaves_nothing_out(catalogue):
     text = EXAMPLE.read_text()
     limits = [
         field.name
-        for kind in (Limits, LyncOptions, AggregateOptions, FrontOptions)
+        for kind in (Limits, LyncOptions, ProxyOptions, AggregateOptions, FrontOptions)
         for field in attrs.fields(kind)
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sphinx.application import Sphinx
 
 from fromcode.writing import definition, written_by
-from presproxy.config import Limits, LyncOptions, TransportOptions
+from presproxy.config import Limits, LyncOptions, ProxyOptions, TransportOptions
 from presproxy.config.aggregate import AggregateOptions
 from presproxy.config.upward import PublishOptions
 from presproxy.extend.build import options_by_name
@@ -35,6 +35,11 @@ def limits() -> str:
 def lync() -> str:
     """Write all options of how Lync clients are served."""
     return _listed(options_of(LyncOptions))
+
+
+def proxy() -> str:
+    """Write all options of how calls and texts are passed on."""
+    return _listed(options_of(ProxyOptions))
 
 
 def transport() -> str:
@@ -81,6 +86,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("plugin", written_by(plugin))
     app.add_directive("limits", written_by(limits))
     app.add_directive("lync", written_by(lync))
+    app.add_directive("proxy", written_by(proxy))
     app.add_directive("transport", written_by(transport))
     app.add_directive("aggregate", written_by(aggregate))
     app.add_directive("publish-upstream", written_by(publish_upstream))

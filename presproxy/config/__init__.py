@@ -8,6 +8,7 @@ from presproxy.config.values import (
     Limits,
     LyncOptions,
     Machine,
+    ProxyOptions,
     TransportOptions,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "LyncOptions",
     "Machine",
     "Plan",
+    "ProxyOptions",
     "TransportOptions",
     "load",
     "make_plan",

@@ -25,6 +25,7 @@ from presproxy.config.values import (
     Limits,
     LyncOptions,
     Machine,
+    ProxyOptions,
     TransportOptions,
 )
 from presproxy.errors import ConfigurationMistakes, MalformedField, PresproxyError
@@ -59,6 +60,7 @@ KEYS = (
     "advertise",
     "limits",
     "lync",
+    "proxy",
     "upstream",
     "front",
     "route",
@@ -141,6 +143,7 @@ class _Reader:
             advertise=self._one("advertise", "", None, _advertised),
             limits=self._options("limits", Limits),
             lync=self._options("lync", LyncOptions),
+            proxy=self._options("proxy", ProxyOptions),
             upstream=upstream,
             front=self._options("front", FrontOptions),
             route=self._rules(upstream),

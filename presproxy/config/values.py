@@ -132,6 +132,18 @@ class Limits:
         default=1_000_000,
         validator=_many,
     )
+    relayed: int = option(
+        "The most requests on their way to others at once, at some 10 kB of memory each; "
+        "a call is until it is answered.",
+        default=10_000,
+        validator=_many,
+    )
+    relayed_of_one: int = option(
+        "The most of one sender, or of one address where nobody says who he is; what the "
+        "server behind sends is not counted.",
+        default=500,
+        validator=_many,
+    )
     connections: int = option(
         "The most connections open at once; more are closed as they come.",
         default=10_000,
@@ -215,6 +227,17 @@ class TransportOptions:
     )
 
 
+@attrs.frozen
+class ProxyOptions:
+    """How calls and texts are passed on."""
+
+    screen: bool = option(
+        "Refuse the calls and texts of whom a user has blocked, with 403; of whom he has "
+        "blocked politely with 480, as if he were not there.",
+        default=True,
+    )
+
+
 #: The event packages served where nobody says otherwise: RFC 3856's and what is told of
 #: its watchers, those of lamps, and those of Lync's users.
 PACKAGES = (
@@ -263,6 +286,7 @@ class Configuration:
     advertise: str | None = None
     limits: Limits = Limits()
     lync: LyncOptions = LyncOptions()
+    proxy: ProxyOptions = ProxyOptions()
     upstream: str | None = None
     front: FrontOptions = attrs.field(default=FrontOptions())
     route: tuple[Rule, ...] = ()

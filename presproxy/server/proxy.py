@@ -44,6 +44,7 @@ from presproxy.server.relaying import (
     Wire,
     nobodys,
 )
+from presproxy.server.screen import Screen
 from presproxy.server.targets import Targets
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
@@ -70,6 +71,9 @@ RELAYED = (
 
 _RELAYED = frozenset(RELAYED)
 
+#: What is the sender's own, or ends what has begun, concerns nobody who has blocked him.
+_UNSCREENED = frozenset({"BYE", "PUBLISH", "REGISTER"})
+
 #: What methods nobody knows are counted as.
 _OTHER = "other"
 
@@ -83,11 +87,6 @@ _LOOK = 2.0
 #: when timer E has come to T2 (RFC 4320 §4.1).
 _TRYING = 3.5
 
-#: Requests on their way at once, and those of one sender.  Chosen: one takes some 10 KB, and
-#: a phone may ring for minutes.
-_MOST = 10_000
-_MOST_OF_ONE = 500
-
 
 _Call = tuple[str, str | None, int]
 
@@ -95,10 +94,11 @@ _Call = tuple[str, str | None, int]
 @attrs.define(eq=False)
 class Proxy:
     """
-    Passes requests on.  ``ticks`` is the clock of transactions.
+    Passes requests on: at most ``most`` at once, and ``most_of_one`` sender's.
 
     ``keys`` seal what is written for ourselves; ``secret`` tells what was here before, and
-    is at most 32 bytes long.
+    is at most 32 bytes long.  ``screen`` knows who is blocked.  ``ticks`` is the clock of
+    transactions.
     """
 
     wire: Wire
@@ -110,9 +110,10 @@ class Proxy:
     realms: Collection[str]
     ticks: Callable[[], float]
     metrics: Metrics
+    most: int
+    most_of_one: int
     front: Front | None = None
-    most: int = _MOST
-    most_of_one: int = _MOST_OF_ONE
+    screen: Screen | None = None
     _route_tokens: RouteTokens = attrs.field(init=False)
     _board: Switchboard = attrs.field(init=False)
     _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
@@ -277,7 +278,9 @@ class Proxy:
             ):
                 await self._identify(exchange)
             if is_forwarded:
+                await self._screen(exchange, passage)
                 return [await front.onward(exchange, passage)]
+        await self._screen(exchange, passage)
         if passage.routes:
             raise NotForwarded(403, "Route leads elsewhere")
         if request.to.tag is not None:
@@ -287,6 +290,16 @@ class Proxy:
             if not self.targets.is_ours(passage.uri):
                 raise NotForwarded(481)
         return await self.targets.of_user(passage.uri)
+
+    async def _screen(self, exchange: Exchange, passage: Passage) -> None:
+        """
+        Keep away whom a user of ours has blocked, if it is known who sends.
+
+        """
+        request, sender = exchange.request, exchange.identity
+        if self.screen is None or sender is None or request.method in _UNSCREENED:
+            return
+        await self.screen.check(sender, self.targets.meant(request, passage.uri))
 
     async def _identify(self, exchange: Exchange) -> None:
         """Ask who the sender is, as a proxy does (RFC 3261 §22.3)."""

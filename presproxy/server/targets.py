@@ -62,10 +62,7 @@ class Targets:
 
         He is the one whom To names; or the URI itself, if it is a user's of ours.
         """
-        for owner in (uri, request.to.uri):
-            aor = self._ours(owner)
-            if aor is None:
-                continue
+        for aor in self.meant(request, uri):
             parsed = parse_uri(uri)
             endpoint = named_endpoint(parsed) if isinstance(parsed, SipURI) else None
             for binding in self.locations.bindings(aor, self.now()):
@@ -74,6 +71,11 @@ class Targets:
                     if target.flow is not None:
                         return target
         return None
+
+    def meant(self, request: Request, uri: str) -> Sequence[AddressOfRecord]:
+        """Give the users of ours whom a request is for, by its URI or by its To."""
+        aors = (self._ours(uri), self._ours(request.to.uri))
+        return tuple(dict.fromkeys(aor for aor in aors if aor is not None))
 
     def _ours(self, uri: str) -> AddressOfRecord | None:
         try:

@@ -56,6 +56,7 @@ from presproxy.server.proxy import RELAYED, Proxy
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import RegisterStep
 from presproxy.server.room import Room
+from presproxy.server.screen import Screen
 from presproxy.server.simple import OptionsStep
 from presproxy.server.subscribe import SubscribeStep
 from presproxy.server.targets import Targets
@@ -307,7 +308,10 @@ def build(
         domains.names,
         ticks,
         metrics,
+        limits.relayed,
+        limits.relayed_of_one,
         front,
+        Screen(decider) if configuration.proxy.screen else None,
     )
     layer.give_acks_to(proxy.acknowledge)
     core = Core(
