@@ -225,6 +225,13 @@ class TransportOptions:
         "come from, as a keep-alive (RFC 5626 §3.5.2).",
         default=False,
     )
+    flow_timer: int = option(
+        "Seconds within which user agents that keep flows (RFC 5626) are told to say "
+        "something by a connection; one that is silent for half a minute longer is "
+        "ended.  0 tells them nothing.",
+        default=120,
+        validator=_between(0, 3600),
+    )
 
 
 @attrs.frozen

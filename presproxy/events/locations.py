@@ -40,6 +40,9 @@ class Binding:
     ``uri`` is as the user agent wrote it and ``q`` from 0 to 1; ``call_id`` and ``cseq``
     are those of the REGISTER that last touched it, ``flow`` names the road it came by and
     ``path`` the proxies on it (RFC 3327).  ``expires_at`` is a moment on the wall clock.
+    ``instance`` is the URN of the user agent, if it told one; with a ``reg_id`` that is
+    not 0 the binding is one of its flows (RFC 5626 §6).  ``label`` is the same for as
+    long as an instance is registered under one Call-ID.
     """
 
     uri: str
@@ -51,6 +54,9 @@ class Binding:
     flow: str = ""
     path: tuple[str, ...] = ()
     user_agent: str = ""
+    instance: str = ""
+    reg_id: int = 0
+    label: str = ""
 
 
 @attrs.define(eq=False)
@@ -140,14 +146,12 @@ class Locations:
         A binding asked for that has ended already is removed.  Raises `OutOfOrder` and
         then changes none.
         """
-        known = {_contact_key(each.uri): each for each in self.bindings(aor, now)}
-        kept = dict(known)
+        kept = {_key(each): each for each in self.bindings(aor, now)}
         for binding in asked:
-            key = _contact_key(binding.uri)
-            _check_order(known.get(key), binding)
-            kept.pop(key, None)
+            for key in [key for key, each in kept.items() if _replaces(binding, each)]:
+                _check_order(kept.pop(key), binding)
             if binding.expires_at > now:
-                kept[key] = binding
+                kept[_key(binding)] = binding
         return self._staged(aor, kept.values())
 
     def stage_removal(
@@ -259,6 +263,20 @@ def _check_order(old: Binding | None, new: Binding) -> None:
     # from a user agent that tries another transport since the first answer was lost.
     if old is not None and old.call_id == new.call_id and new.cseq < old.cseq:
         raise OutOfOrder("older than a REGISTER seen before")
+
+
+def _key(binding: Binding) -> object:
+    """Tell bindings of one user apart: flows by their reg-ids, others by their contacts."""
+    if binding.reg_id:
+        return (binding.instance, binding.reg_id)
+    return _contact_key(binding.uri)
+
+
+def _replaces(new: Binding, old: Binding) -> bool:
+    """Whether a binding takes the place of another; several flows may have one contact."""
+    if new.reg_id and old.reg_id:
+        return _key(new) == _key(old)
+    return _contact_key(new.uri) == _contact_key(old.uri)
 
 
 def is_same_contact(one: str, other: str) -> bool:

@@ -110,7 +110,8 @@ class Target:
     Where a request may go: the Request-URI and Route of the copy, and the flow it takes.
 
     ``flow`` is None if none leads there now.  ``name`` is what the flow is called in a
-    Record-Route.  ``detour`` knows further ways to a server; a user agent has one.
+    Record-Route.  ``detour`` knows further ways to a server; ``others`` are further flows
+    to a user agent, of which one is tried after the other has failed (RFC 5626 §6).
     """
 
     uri: str
@@ -119,6 +120,7 @@ class Target:
     routes: tuple[str, ...] = ()
     q: float = 1.0
     detour: Detour | None = None
+    others: tuple[Target, ...] = ()
 
     @property
     def is_open(self) -> bool:

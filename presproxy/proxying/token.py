@@ -50,11 +50,11 @@ class PathTokens:
     def write(self, name: str) -> str:
         """Write the one of the flow called ``name``."""
         told = name.encode()
-        return _written(_path_seal(self.keys.current, told) + told)
+        return write_octets(_path_seal(self.keys.current, told) + told)
 
     def read(self, text: str) -> str | None:
         """Give the name of a flow; None if it was not written here."""
-        data = _bytes(text)
+        data = read_octets(text)
         if data is None:
             return None
         seal, name = data[:_SEAL], data[_SEAL:]
@@ -89,7 +89,7 @@ class RouteTokens:
         None if it is not ours, was written for another call, or if the request is from
         neither end, or to the other one under another name.
         """
-        data = _bytes(text)
+        data = read_octets(text)
         if data is None or request.to.tag is None:
             return None
         inner = data[_SEAL:]
@@ -111,7 +111,7 @@ def _ends(key: bytes, inner: bytes, request: Request) -> Ends | None:
 
 def _sealed(key: bytes, call_id: str, inner: bytes) -> str:
     told = call_id.encode("utf-8", "surrogateescape") + b"\0" + inner
-    return _written(blake2s(told, digest_size=_SEAL, key=key).digest() + inner)
+    return write_octets(blake2s(told, digest_size=_SEAL, key=key).digest() + inner)
 
 
 def _caller(key: bytes, party: NameAddress) -> bytes:
@@ -135,12 +135,13 @@ def _name(party: NameAddress) -> str:
         return party.uri
 
 
-def _written(data: bytes) -> str:
+def write_octets(data: bytes) -> str:
+    """Write a token's octets as the user of a URI may hold them."""
     return urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def _bytes(text: str) -> bytes | None:
-    """Give what may be a token's bytes."""
+def read_octets(text: str) -> bytes | None:
+    """Give what may be a token's octets; None for what is none."""
     if len(text) > _LONGEST or not text.isascii():
         return None
     try:

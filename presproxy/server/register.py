@@ -17,6 +17,7 @@ from presproxy.events.locations import (
 )
 from presproxy.extend.guard import Guard
 from presproxy.interfaces import Bounds, IStorage
+from presproxy.proxying.gruus import Gruus
 from presproxy.server.answer import Answer, Refusal
 from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
@@ -30,14 +31,21 @@ from presproxy.server.lync.signin import (
     read_sign_in,
     replaced_by,
 )
+from presproxy.server.outbound import Outbound, instance_of
 from presproxy.server.ways import Ways
 from presproxy.sip.dialect import registers_endpoint
 from presproxy.sip.fields import WILDCARD, Contact
 from presproxy.sip.message import Response
-from presproxy.sip.uri import AddressOfRecord, parse_uri
+from presproxy.sip.uri import AddressOfRecord, SipURI, parse_uri
 
 #: How often a change is staged again when another one of the same record was first.
 _TRIES = 3
+
+#: The option tag of who wants to be told how his instance is reached (RFC 5627 §4.1).
+GRUU = "gruu"
+
+#: Parameters of a Contact that are written here, whatever a user agent has put there.
+_OURS = frozenset({"expires", "q", "pub-gruu", "temp-gruu"})
 
 #: What an ``expires`` that cannot be read is taken for (RFC 3261 §20.10).
 _UNREADABLE = 3600
@@ -61,6 +69,8 @@ class RegisterStep:
     bounds: Bounds
     signing_in: SigningIn
     ways: Ways
+    outbound: Outbound
+    gruus: Gruus
     now: Callable[[], float]
 
     async def serve(self, exchange: Exchange) -> Answer:
@@ -75,13 +85,19 @@ class RegisterStep:
         is_endpoint = registers_endpoint(request)
         sign_in = read_sign_in(exchange, contacts) if is_endpoint else None
         granted = self._granted(exchange, contacts, sign_in)
+        reg_id = 0 if is_endpoint else self.outbound.reg_id(exchange, contacts)
+        self._check_contacts(aor, contacts)
         longest = max(granted)
         if sign_in is not None:
             self.signing_in.check(aor, sign_in, longest)
-        await self._change(exchange, aor, contacts, granted, sign_in)
+        await self._change(exchange, aor, contacts, granted, sign_in, reg_id)
         exchange.flow.keep(longest)
         self.ways.registered(aor, exchange.flow)
         answer = self._answer(exchange, aor, longest, sign_in)
+        if reg_id:
+            answer.fields += self.outbound.fields(
+                exchange.flow, is_first_hop=exchange.is_direct
+            )
         if sign_in is not None:
             more, answer.then = self.signing_in.done(exchange, aor, sign_in, longest)
             answer.fields += more
@@ -140,10 +156,11 @@ class RegisterStep:
         contacts: Sequence[Contact],
         granted: Sequence[int],
         sign_in: SignIn | None,
+        reg_id: int = 0,
     ) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
-                staged = self._stage(exchange, aor, contacts, granted, sign_in)
+                staged = self._stage(exchange, aor, contacts, granted, sign_in, reg_id)
                 await self.journal.commit(staged)
             except Conflict:
                 if attempt == _TRIES:
@@ -161,6 +178,7 @@ class RegisterStep:
         contacts: Sequence[Contact],
         granted: Sequence[int],
         sign_in: SignIn | None,
+        reg_id: int,
     ) -> StagedRegistration:
         request = exchange.request
         now = self.now()
@@ -168,15 +186,48 @@ class RegisterStep:
             return self.locations.stage_removal(
                 aor, request.call_id, request.cseq.number, now
             )
+        known = self.locations.bindings(aor, now)
         bindings = [
-            _binding(exchange, contact, now + expires)
+            self._labelled(_binding(exchange, contact, now + expires, reg_id), known)
             for contact, expires in zip(contacts, granted, strict=True)
         ]
         if sign_in is not None and sign_in.contact and sign_in.instance:
-            known = self.locations.bindings(aor, now)
             moved = replaced_by(sign_in.contact, sign_in.instance, known)
             bindings = [*moved, *bindings]
         return self.locations.stage(aor, bindings, now)
+
+    def _labelled(self, binding: Binding, known: Sequence[Binding]) -> Binding:
+        """
+        Give a binding with the label of its instance, if it has one.
+
+        Under another Call-ID it is another, so that temporary GRUUs given before lead
+        nowhere (RFC 5627 §3.2).
+        """
+        if not binding.instance:
+            return binding
+        same = (binding.instance, binding.call_id)
+        labels = [each.label for each in known if (each.instance, each.call_id) == same]
+        label = labels[0] if labels and labels[0] else self.gruus.random(6).hex()
+        return attrs.evolve(binding, label=label)
+
+    def _check_contacts(
+        self, aor: AddressOfRecord, contacts: Sequence[Contact]
+    ) -> None:
+        """Refuse a contact that leads to its own user again (RFC 5627 §5.1)."""
+        for contact in contacts:
+            uri = None if contact == WILDCARD else parse_uri(contact.uri)
+            if isinstance(uri, SipURI):
+                meant = self.gruus.meant(uri)
+                if meant is not None and self.domains.home(meant.aor) == aor:
+                    raise Refusal(403, reason="A GRUU is no contact of its own user")
+
+    def _gruus(self, aor: AddressOfRecord, binding: Binding) -> str:
+        """Give the parameters of a Contact which say how its instance is reached (§5.3)."""
+        if not binding.label:
+            return ""
+        written = f';pub-gruu="{self.gruus.public(aor, binding.instance)}"'
+        temporary = self.gruus.temporary(aor, binding.label)
+        return written if temporary is None else f'{written};temp-gruu="{temporary}"'
 
     def _answer(
         self,
@@ -192,8 +243,11 @@ class RegisterStep:
         """
         now = self.now()
         fields = []
+        wants_gruus = sign_in is None and GRUU in exchange.request.supported
         for binding in self.locations.bindings(aor, now):
             more = "" if sign_in is None else gruu_parameter(aor, binding)
+            if wants_gruus:
+                more = self._gruus(aor, binding)
             fields.append(("Contact", _written(binding, now) + more))
         if expires is not None:
             fields.append(("Expires", str(expires)))
@@ -210,7 +264,9 @@ def _asked(exchange: Exchange, contact: Contact) -> int | None:
     return exchange.request.expires if asked is None else asked
 
 
-def _binding(exchange: Exchange, contact: Contact, expires_at: float) -> Binding:
+def _binding(
+    exchange: Exchange, contact: Contact, expires_at: float, reg_id: int
+) -> Binding:
     request = exchange.request
     parse_uri(contact.uri)  # Raises what is wrong with it.
     q = contact.q
@@ -224,6 +280,8 @@ def _binding(exchange: Exchange, contact: Contact, expires_at: float) -> Binding
         flow=str(exchange.flow),
         path=tuple(request.get_all("path")),
         user_agent=request.get("user-agent") or "",
+        instance=instance_of(contact),
+        reg_id=reg_id,
     )
 
 
@@ -232,7 +290,7 @@ def _kept(contact: Contact) -> str:
     return "".join(
         f";{name}" if value is None else f";{name}={value}"
         for name, value in contact.parameters
-        if name.lower() not in ("expires", "q")
+        if name.lower() not in _OURS
     )
 
 

@@ -198,6 +198,8 @@ class Relayed:
                 self._do(context.fail(branch, 502, now), now)
         elif status < 200:
             self._do(context.provisional(branch, response, now), now)
+        elif status == 430 and self._by_another_flow(branch, now):
+            return
         elif detour is not None and status == 503:
             found = detour.after_refusal(_retry_after(response))
             self._try_elsewhere(branch, found, partial(context.final, branch, response))
@@ -208,6 +210,8 @@ class Relayed:
         """No response will come by a branch."""
         context, target = self._context, branch.target
         if context is None:
+            return
+        if not target.is_open and self._by_another_flow(branch, now):
             return
         if target.detour is None or not branch.is_open:
             status = 408 if target.is_open else 480
@@ -235,6 +239,20 @@ class Relayed:
             return context.fail(branch, status, now, is_lasting=detour.is_away)
 
         self._try_elsewhere(branch, detour.after_silence(why), fail)
+
+    def _by_another_flow(self, branch: Branch, now: float) -> bool:
+        """
+        Try another flow to the same user agent, as one has failed; say if there is one.
+
+        It begins again where nothing was heard (RFC 5626 §6).
+        """
+        context, others = self._context, branch.target.others
+        if context is None or not others:
+            return False
+        target = attrs.evolve(others[0], others=others[1:])
+        acts = context.move_on(branch, target, now)
+        self._do(acts, now)
+        return bool(acts)
 
     def unheard(self, branch: Branch) -> None:
         """Nothing was heard by a branch for a while, and there may be another way."""

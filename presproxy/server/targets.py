@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
 from presproxy.errors import MalformedField
 from presproxy.events.locations import Binding, Locations, is_same_contact
 from presproxy.proxying.branches import Target
+from presproxy.proxying.gruus import Gruus, Meant
 from presproxy.proxying.inspect import NotForwarded
 from presproxy.server.domains import Domains
 from presproxy.server.lync.signin import binding_instance
@@ -31,6 +32,7 @@ class Targets:
     domains: Domains
     locations: Locations
     ways: Ways
+    gruus: Gruus
     now: Callable[[], float]
 
     async def of_user(self, uri: str) -> Sequence[Target]:
@@ -40,17 +42,40 @@ class Targets:
         Those that no flow leads to are left out.  Raises `NotForwarded` if that leaves
         none, and `Refusal` for what is not ours.
         """
-        aor = self.domains.ours(address_of_record(uri))
+        sip, meant = self._read(uri)
+        if meant is None and sip is not None and sip.has("gr"):
+            raise NotForwarded(404)
+        aor = self.domains.ours(address_of_record(uri) if meant is None else meant.aor)
         bindings = self.locations.bindings(aor, self.now())
-        parsed = parse_uri(uri)
-        endpoint = named_endpoint(parsed) if isinstance(parsed, SipURI) else None
+        if meant is not None:
+            bindings = tuple(each for each in bindings if _is_of(each, meant))
+            if meant.label and not bindings:
+                # It has lost its meaning for ever (RFC 5627 §3.2).
+                raise NotForwarded(404)
+        endpoint = None if sip is None else named_endpoint(sip)
         if endpoint is not None:
             bindings = tuple(each for each in bindings if _endpoint(each) == endpoint)
-        targets = [await self.ways.target(aor, each) for each in bindings]
-        targets = [each for each in targets if each.flow is not None]
+        targets = [
+            target
+            for flows in _by_instance(bindings, is_of_one=meant is not None)
+            if (target := await self._target(aor, flows)) is not None
+        ]
         if not targets:
             raise NotForwarded(480)
         return targets
+
+    async def _target(
+        self, aor: AddressOfRecord, flows: Sequence[Binding]
+    ) -> Target | None:
+        """
+        Give the target that some flows lead to, of which one is taken at a time.
+
+        The latest is tried first, as the user agent has opened it last, and another one
+        if that has failed (RFC 5626 §6).
+        """
+        targets = [await self.ways.target(aor, each) for each in reversed(flows)]
+        alive = [each for each in targets if each.flow is not None]
+        return attrs.evolve(alive[0], others=tuple(alive[1:])) if alive else None
 
     def is_ours(self, uri: str) -> bool:
         """Whether a URI is a user's of ours."""
@@ -62,11 +87,11 @@ class Targets:
 
         He is the one whom To names; or the URI itself, if it is a user's of ours.
         """
+        sip, meant = self._read(uri)
+        endpoint = None if sip is None else named_endpoint(sip)
         for aor in self.meant(request, uri):
-            parsed = parse_uri(uri)
-            endpoint = named_endpoint(parsed) if isinstance(parsed, SipURI) else None
-            for binding in self.locations.bindings(aor, self.now()):
-                if _is_meant(binding, uri, endpoint):
+            for binding in reversed(self.locations.bindings(aor, self.now())):
+                if _is_meant(binding, uri, endpoint, meant):
                     target = await self.ways.target(aor, binding)
                     if target.flow is not None:
                         return target
@@ -74,8 +99,15 @@ class Targets:
 
     def meant(self, request: Request, uri: str) -> Sequence[AddressOfRecord]:
         """Give the users of ours whom a request is for, by its URI or by its To."""
-        aors = (self._ours(uri), self._ours(request.to.uri))
+        _, meant = self._read(uri)
+        named = uri if meant is None else meant.aor
+        aors = (self._ours(named), self._ours(request.to.uri))
         return tuple(dict.fromkeys(aor for aor in aors if aor is not None))
+
+    def _read(self, uri: str) -> tuple[SipURI | None, Meant | None]:
+        parsed = parse_uri(uri)
+        sip = parsed if isinstance(parsed, SipURI) else None
+        return sip, None if sip is None else self.gruus.meant(sip)
 
     def _ours(self, uri: str) -> AddressOfRecord | None:
         try:
@@ -85,7 +117,34 @@ class Targets:
         return self.domains.home(aor) if domain_of(aor) in self.domains.names else None
 
 
-def _is_meant(binding: Binding, uri: str, endpoint: str | None) -> bool:
+def _by_instance(
+    bindings: Iterable[Binding], *, is_of_one: bool
+) -> Iterable[Sequence[Binding]]:
+    """
+    Put the flows of one instance together; all else stands by itself.
+
+    Contacts that say nothing of flows are one only where one instance is asked for: there
+    are phones that have all been given the same name.
+    """
+    found: dict[object, list[Binding]] = {}
+    for each in bindings:
+        is_one = is_of_one or each.reg_id
+        key = each.instance if is_one else (each.uri, each.instance)
+        found.setdefault(key, []).append(each)
+    return found.values()
+
+
+def _is_of(binding: Binding, meant: Meant) -> bool:
+    if meant.label:
+        return binding.label == meant.label
+    return binding.instance == meant.instance
+
+
+def _is_meant(
+    binding: Binding, uri: str, endpoint: str | None, meant: Meant | None
+) -> bool:
+    if meant is not None:
+        return _is_of(binding, meant)
     if endpoint is not None:
         return _endpoint(binding) == endpoint
     return is_same_contact(binding.uri, uri)

@@ -29,6 +29,7 @@ from presproxy.notify.connected import CONNECTED, ConnectedNotifier
 from presproxy.notify.lists import BACK_END, ListNotifier
 from presproxy.notify.sip import SipNotifier
 from presproxy.packages.registration import NAME as REG
+from presproxy.proxying.gruus import Gruus
 from presproxy.proxying.keys import SIZE, Keyring
 from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
@@ -51,10 +52,11 @@ from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
 from presproxy.server.notify import NotifyStep
+from presproxy.server.outbound import OUTBOUND, Outbound
 from presproxy.server.pbx import Pbxs
 from presproxy.server.proxy import RELAYED, Proxy
 from presproxy.server.publish import PublishStep
-from presproxy.server.register import RegisterStep
+from presproxy.server.register import GRUU, RegisterStep
 from presproxy.server.room import Room
 from presproxy.server.screen import Screen
 from presproxy.server.simple import OptionsStep
@@ -87,8 +89,9 @@ METHODS = (
     *RELAYED,
 )
 
-#: Option tags of Require that are understood (RFC 3327, [MS-PRES] 2.2.2.4.1).
-EXTENSIONS = ("path", "adhoclist", "categorylist")
+#: Option tags of Require that are understood (RFC 3327, RFC 5626, RFC 5627, [MS-PRES]
+#: 2.2.2.4.1).
+EXTENSIONS = ("path", OUTBOUND, GRUU, "adhoclist", "categorylist")
 
 #: Seconds granted to a registration that names none, and at the most.
 _REGISTERED, _REGISTERED_AT_MOST = 3600, 86400
@@ -205,6 +208,9 @@ def build(
     lists = build_lists(
         plan.storage.plugin, agent, decider, journal, domains, run, limits.registrations
     )
+    transport = configuration.transport
+    keys = Keyring(os.urandom(SIZE))
+    gruus = Gruus(keys, os.urandom)
     ways = Ways(
         lambda peer: connections.flow_by(Hop("udp", *peer)), os.urandom(6).hex()
     )
@@ -239,6 +245,8 @@ def build(
         Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
         lync.signing_in,
         ways,
+        Outbound(transport.flow_timer, transport.stun),
+        gruus,
         now,
     )
     steps: dict[str, Step] = {
@@ -283,10 +291,8 @@ def build(
         "SERVICE": ServiceStep(lync.services, limits.body),
         "OPTIONS": OptionsStep(packages, METHODS, EXTENSIONS),
     }
-    transport = configuration.transport
     layer = TransactionLayer(metrics=metrics, to_source=transport.to_source)
     identifier = Identifier(guards.each("auth", plan.auth), domains, pbxs)
-    keys = Keyring(os.urandom(SIZE))
     front = build_front(
         configuration,
         served,
@@ -301,7 +307,7 @@ def build(
     proxy = Proxy(
         layer,
         identifier,
-        Targets(domains, locations, ways, now),
+        Targets(domains, locations, ways, gruus, now),
         tokens,
         keys,
         os.urandom(SIZE),

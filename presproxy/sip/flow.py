@@ -76,6 +76,13 @@ class Flow:
         ended as idle before.  For datagrams there is nothing to keep.
         """
 
+    def expect(self, seconds: float) -> None:
+        """
+        Say that the peer promised a word every ``seconds``, and is gone without one.
+
+        That holds whatever `keep` says.  For datagrams nothing tells that it is gone.
+        """
+
     def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
         """
         Call ``tell`` once the flow is gone, in a turn of its own.

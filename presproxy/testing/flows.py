@@ -53,10 +53,10 @@ class RecordingStream(RecordingFlow):
     A stream to one peer, who reads all there is, or nothing while ``is_full``.
 
     With ``room`` it is full after so many messages, until `read`.  Its end is told of at
-    once, not in a turn of its own.
+    once, not in a turn of its own.  ``expected`` is how long its peer may be silent.
     """
 
-    __slots__ = ("_end", "_tell", "is_full", "room", "seal")
+    __slots__ = ("_end", "_tell", "expected", "is_full", "room", "seal")
 
     transport = "TCP"
     reliable = True
@@ -75,6 +75,10 @@ class RecordingStream(RecordingFlow):
         self._tell: list[Callable[[], None]] = []
         self._end: dict[object, Callable[[], None]] = {}
         self.seal = None
+        self.expected: float | None = None
+
+    def expect(self, seconds: float) -> None:
+        self.expected = seconds
 
     def send(self, data: bytes) -> None:
         super().send(data if self.seal is None else self.seal.sealed(data))

@@ -130,6 +130,7 @@ class StreamConnection(TwistedProtocol):
         self._heard_at = keeper.clock.seconds()
         self._begun_at: float | None = None
         self._keep_until = 0.0
+        self._promised: float | None = None
         self._end_by: float | None = None
         # Not after the first of the moments above; they mostly move away meanwhile.
         self.look_at = 0.0
@@ -276,6 +277,11 @@ class StreamConnection(TwistedProtocol):
         until = self._keeper.clock.seconds() + seconds
         self._keep_until = max(self._keep_until, until)
 
+    def expect(self, seconds: float) -> None:
+        """Be gone after so long without a word, and not before."""
+        self._promised = seconds
+        self.look_at = min(self.look_at, self._idle_at)
+
     @property
     def is_full(self) -> bool:
         """Whether what is sent now is held back."""
@@ -385,6 +391,8 @@ class StreamConnection(TwistedProtocol):
 
     @property
     def _idle_at(self) -> float:
+        if self._promised is not None:
+            return self._heard_at + self._promised
         limits = self._keeper.limits
         idle = limits.first if self._is_strange else limits.idle
         return max(self._heard_at + idle, self._keep_until)

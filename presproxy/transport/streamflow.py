@@ -49,6 +49,9 @@ class Connection(Protocol):
     def keep(self, seconds: float) -> None:
         """Be no candidate for ageing for so long."""
 
+    def expect(self, seconds: float) -> None:
+        """Be gone after so long without a word, and not before."""
+
     def when_room(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` once nothing is held back, or the connection is gone."""
 
@@ -115,3 +118,7 @@ class StreamFlow(Flow):
     def keep(self, seconds: float) -> None:
         """Do not end the connection as idle before ``seconds`` from now."""
         self._connection.keep(seconds)
+
+    def expect(self, seconds: float) -> None:
+        """End the connection after ``seconds`` without a word of the peer."""
+        self._connection.expect(seconds)
