@@ -37,6 +37,7 @@ class Sipp:
         scenario = folder / scenario.name
         scenario.write_text(text, "utf-8")
         self._limit = limit
+        self._errors = folder / "errors"
         self._log = (folder / "log").open("w+")
         self._process = subprocess.Popen(
             [
@@ -55,8 +56,13 @@ class Sipp:
     def finish(self) -> str:
         """Wait for its end, and give what it says if that is no good one."""
         status = self._process.wait(self._limit + 10)
+        if status == 0:
+            return ""
         self._log.seek(0)
-        return "" if status == 0 else f"{status}: {self._log.read()[-_SAID:]}"
+        errors = (
+            self._errors.read_text("utf-8", "replace") if self._errors.exists() else ""
+        )
+        return f"{status}: {self._log.read()[-_SAID:]}\n{errors[:_SAID]}"
 
     def kill(self) -> None:
         """End it at once."""
