@@ -194,6 +194,7 @@ class StreamConnection(TwistedProtocol):
         self._keeper.closed(self)
         self._tell_of_room()
         self._tell_of_end()
+        self.flow.part(self._keeper.clock)
 
     def _note_half_read(self, octets: int, begins: bool, now: float) -> None:
         before = self._half_read

@@ -6,6 +6,9 @@ import enum
 from collections.abc import Callable
 from typing import Protocol
 
+from twisted.internet.interfaces import IReactorTime
+
+from presproxy.errors import FlowClosed
 from presproxy.sip.flow import Address, Flow, Seal
 
 
@@ -59,14 +62,56 @@ class Connection(Protocol):
         """Call ``tell`` once the connection is gone; gives what takes that back."""
 
 
+class _Gone:
+    """What a flow knows of a connection that is gone, ``name``: nothing of it is kept."""
+
+    __slots__ = ("_clock", "_name")
+
+    state = State.CLOSED
+    is_full = False
+
+    def __init__(self, name: str, clock: IReactorTime) -> None:
+        self._name = name
+        self._clock = clock
+
+    def send(self, data: bytes) -> None:
+        """Raise `FlowClosed`."""
+        raise FlowClosed(self._name)
+
+    def close(self, ending: Ending) -> None:
+        """Do nothing: it has ended."""
+
+    def keep(self, seconds: float) -> None:
+        """Do nothing: there is nothing to keep."""
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` in a turn of its own: nothing will be on its way any more."""
+        self._clock.callLater(0, tell)
+
+    def when_closed(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call ``tell`` in a turn of its own; gives what takes that back."""
+        call = self._clock.callLater(0, tell)
+
+        def take_back() -> None:
+            if call.active():
+                call.cancel()
+
+        return take_back
+
+
 class StreamFlow(Flow):
-    """A way to one peer by a connection; it ends with it."""
+    """
+    A way to one peer by a connection; it ends with it.
+
+    Whoever knows the peer by it may keep it for long after, such as a subscription.
+    """
 
     __slots__ = ("_connection", "seal")
 
     transport = "TCP"
     reliable = True
     seal: Seal | None
+    _connection: Connection
 
     def __init__(
         self, connection: Connection, local: Address, peer: Address, sent_by: str
@@ -74,6 +119,15 @@ class StreamFlow(Flow):
         super().__init__(local, peer, sent_by)
         self._connection = connection
         self.seal = None
+
+    def part(self, clock: IReactorTime) -> None:
+        """
+        Let go of the connection, which is gone.
+
+        It knows its flow: together they would wait for the garbage collector, which looks
+        for what lived longer than a moment once in some minutes.
+        """
+        self._connection = _Gone(str(self), clock)
 
     @property
     def is_open(self) -> bool:

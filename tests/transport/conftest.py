@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Iterator
 from typing import ClassVar
 
 import attrs
@@ -127,6 +128,19 @@ def stream_peer():
             self.made.append(self)
 
     return Kept
+
+
+@pytest.fixture
+def count_living() -> Iterator[Callable[[type], int]]:
+    """Count the objects of a kind, while no garbage is collected."""
+
+    def count(kind: type) -> int:
+        return sum(issubclass(type(each), kind) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    yield count
+    gc.enable()
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import pytest_twisted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from presproxy.errors import FlowClosed
-from presproxy.transport.stream import StreamLimits
+from presproxy.transport.stream import StreamConnection, StreamLimits
 from presproxy.transport.where import Where
 
 LOOPBACKS = pytest.mark.parametrize("loopback", ["127.0.0.1", "::1"])
@@ -93,6 +96,52 @@ async def test_the_end_of_a_flow_is_told(house, open_house, call, options):
     with pytest.raises(FlowClosed):
         flow.send(b"an answer")
     assert house.count("connections_open", transport="tcp") == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_waits_for_the_collector_when_a_connection_is_gone(
+    house, open_house, call, options, count_living
+):
+    [where] = await open_house().listen(Where("tcp", 0, "127.0.0.1"))
+    before = count_living(StreamConnection)
+    peer = await call(where)
+    peer.send(options)
+    _, flow = await house.received.get()
+    told = Deferred()
+    flow.when_closed(lambda: told.callback(None))
+    during = count_living(StreamConnection)
+
+    peer.transport.abortConnection()
+    await told
+    await deferLater(reactor, 0)
+
+    assert (during, count_living(StreamConnection)) == (before + 1, before)
+    assert not flow.is_open
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_asks_late_is_told_of_the_end_as_well(
+    house, open_house, call, options
+):
+    [where] = await open_house().listen(Where("tcp", 0, "127.0.0.1"))
+    peer = await call(where)
+    peer.send(options)
+    _, flow = await house.received.get()
+    peer.transport.abortConnection()
+    await house.closed.get()
+    told = []
+    room, end = Deferred(), Deferred()
+
+    flow.when_closed(lambda: told.append("taken back"))()
+    flow.when_room(lambda: room.callback(None))
+    flow.when_closed(lambda: end.callback(None))
+    await room
+    await end
+
+    assert told == []
+    assert not flow.is_full
+    with pytest.raises(FlowClosed, match=re.escape(f"tcp:127.0.0.1:{flow.peer[1]}")):
+        flow.send(b"too late")
 
 
 @pytest_twisted.ensureDeferred
