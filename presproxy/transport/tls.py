@@ -17,9 +17,10 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IReactorTime,
 )
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from presproxy.sip.flow import Address
@@ -91,6 +92,11 @@ class _Secured(BufferingTLSTransport):
         """Give the socket; its options are those of any other stream."""
         assert self.transport is not None, "it is asked for once connected"
         return self.transport.getHandle()  # type: ignore[attr-defined]  # ISystemHandle
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the connection, and forget it: Twisted knows for ever who was to pause."""
+        super().connectionLost(reason)
+        self._producer = None
 
     def loseWriteConnection(self) -> None:
         """Say that nothing more comes, and leave it to the peer to close."""

@@ -31,6 +31,7 @@ from presproxy.transport.certificates import (
 )
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.stream import StreamLimits
+from presproxy.transport.tls import SecureConnection
 from presproxy.transport.where import Where
 
 NAME = "presproxy.example.test"
@@ -100,6 +101,25 @@ async def test_a_message_comes_in_by_tls_and_its_answer_goes_out(
     assert (flow.transport, flow.reliable, flow.is_open) == ("TLS", True, True)
     assert flow.sent_by == f"127.0.0.1:{where.port}"
     assert str(flow) == f"tls:127.0.0.1:{peer.address[1]}"
+
+
+@pytest.mark.parametrize("ends", ["abortConnection", "loseConnection"])
+@pytest_twisted.ensureDeferred
+async def test_nothing_waits_for_the_collector_when_a_connection_is_gone(
+    ends, secure, call_securely, house, options, count_living
+):
+    _, where = await secure(limits=StreamLimits(closing=0.0))
+    before = count_living(SecureConnection)
+    peer = await call_securely(where)
+    peer.send(options)
+    await house.received.get()
+    during = count_living(SecureConnection)
+
+    getattr(peer.transport, ends)()
+    await house.closed.get()
+    await until(lambda: count_living(SecureConnection) == before)
+
+    assert during == before + 1
 
 
 @pytest_twisted.ensureDeferred
