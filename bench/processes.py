@@ -8,6 +8,7 @@ process, and children that ended count with whoever waited for them.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 #: Fields of /proc/PID/stat counted behind the name, which may hold blanks (proc(5)).
 _PARENT, _UTIME, _STIME, _CUTIME, _CSTIME, _BEGAN = 1, 11, 12, 13, 14, 19
+
+#: One line of ``smaps_rollup``.
+_SIZE = re.compile(r"^(\w+): +(\d+) kB$", re.MULTILINE)
 
 _WITH_US = ("setpriv", "--pdeathsig", "TERM")
 
@@ -97,8 +101,20 @@ def cpu_of(pid: int) -> float:
 
 
 def memory_of(pid: int) -> int:
-    """Give the octets the tree below ``pid`` holds; what is shared counts once (PSS)."""
-    return sum(_share_of(one) for one in tree(pid))
+    """
+    Give the octets the tree below ``pid`` has for itself; what it shares counts once (PSS).
+
+    Pages of files, such as libraries, are none of them: of these each process counts as
+    much less as there are others that happen to run with the same ones.
+    """
+    return sum(own_memory(_rollup(one)) for one in tree(pid))
+
+
+def own_memory(rollup: str) -> int:
+    """Read it in what ``/proc/PID/smaps_rollup`` says of one process, in octets."""
+    sizes = {name: int(size) for name, size in _SIZE.findall(rollup)}
+    own = sizes.get("Pss", 0) - sizes.get("Pss_File", 0) + sizes.get("SwapPss", 0)
+    return own * 1024
 
 
 def resident(pid: int) -> int:
@@ -107,14 +123,11 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _share_of(pid: int) -> int:
+def _rollup(pid: int) -> str:
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
-        return 0
-    return next(
-        (int(line.split()[1]) * 1024 for line in text.splitlines() if "Pss:" in line), 0
-    )
+        return ""
 
 
 def _stat(pid: int) -> list[str] | None:

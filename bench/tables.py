@@ -44,7 +44,8 @@ class Sample:
     """
     One look, ``at`` so many seconds after the first.
 
-    ``memory`` (PSS) and ``stored`` (files) are octets, ``records`` those in the database.
+    ``memory`` (the process's own, see `memory_of`) and ``stored`` (files) are octets,
+    ``records`` those in the database.
     """
 
     at: float

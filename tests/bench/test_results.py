@@ -17,7 +17,7 @@ from bench.checks import CHECKS
 from bench.markdown import write_markdown
 from bench.measure import Measurement
 from bench.plot import plot
-from bench.processes import cpu_of, memory_of, stop, tree
+from bench.processes import cpu_of, memory_of, own_memory, stop, tree
 from bench.results import RATIOS, Report, Skipped, summarise
 from bench.scenarios import SCENARIOS
 from bench.servers import ALL, SERVERS
@@ -243,6 +243,21 @@ def test_a_tree_is_measured_with_its_children_and_ended_with_them():
     assert wait_for(
         lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in family), 10
     )
+
+
+def test_memory_is_what_no_file_holds_and_what_lies_in_the_swap():
+    rollup = (
+        "55d8-7ffe ---p 00000000 00:00 0                          [rollup]\n"
+        "Rss:              161000 kB\n"
+        "Pss:              152000 kB\n"
+        "Pss_Anon:         140000 kB\n"
+        "Pss_File:          10000 kB\n"
+        "Pss_Shmem:          2000 kB\n"
+        "SwapPss:             500 kB\n"
+    )
+
+    assert own_memory(rollup) == (152000 - 10000 + 500) * 1024
+    assert own_memory("") == 0
 
 
 @pytest.mark.needs("setpriv", "taskset")
