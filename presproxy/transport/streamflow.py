@@ -84,6 +84,9 @@ class _Gone:
     def keep(self, seconds: float) -> None:
         """Do nothing: there is nothing to keep."""
 
+    def expect(self, seconds: float) -> None:
+        """Do nothing: no word will come."""
+
     def when_room(self, tell: Callable[[], None]) -> None:
         """Call ``tell`` in a turn of its own: nothing will be on its way any more."""
         self._clock.callLater(0, tell)
