@@ -26,6 +26,7 @@ from presproxy.transport.ends import (
     OurEnd,
     family_of,
     is_literal,
+    is_loopback,
     local_host_towards,
 )
 from presproxy.transport.hop import Hop, Unreachable
@@ -275,12 +276,12 @@ def _nearest(ends: Sequence[OurEnd], host: str) -> OurEnd | None:
     then any that can get there: a loopback address never leaves this host.
     """
     family = family_of(host)
-    loopback = ip_address(host).is_loopback
+    loopback = is_loopback(host)
     able = [
         end
         for end in ends
         if family_of(end.bound[0]) is family
-        and (loopback or not ip_address(end.bound[0]).is_loopback)
+        and (loopback or not is_loopback(end.bound[0]))
     ]
     if len(able) < 2:
         return able[0] if able else None
