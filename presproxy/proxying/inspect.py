@@ -118,7 +118,10 @@ def loop_signature(secret: bytes, request: Request, *more: str) -> str:
 
 def is_loop(signature: str, request: Request) -> bool:
     """Whether the request was here before, just as it is (RFC 3261 §16.3 step 4)."""
-    return any((via.branch or "").endswith(signature) for via in request.vias)
+    for via in request.vias:
+        if via.branch is not None and via.branch.endswith(signature):
+            return True
+    return False
 
 
 def _forwards(request: Request) -> int:

@@ -231,11 +231,13 @@ class Proxy:
 
     def _ended(self, relayed: Relayed) -> None:
         """Forget it, unless another one has taken its place, as with credentials."""
-        key, call = relayed.transaction.key, _call_of(relayed.request)
+        key, request = relayed.transaction.key, relayed.request
         if self._under_way.get(key) is relayed:
             del self._under_way[key]
-        if self._calls.get(call) is relayed:
-            del self._calls[call]
+        if request.method == "INVITE":
+            call = _call_of(request)
+            if self._calls.get(call) is relayed:
+                del self._calls[call]
         sender = relayed.sender
         if sender is not None:
             self._by_sender[sender] -= 1

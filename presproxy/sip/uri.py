@@ -40,7 +40,9 @@ _sip_uri = re.compile(
 #: As most are written: nothing to be decoded, a port which is one.
 _CANONICAL = r"sip:([A-Za-z0-9_.+\-]+)@([a-z0-9_][a-z0-9_.\-]*)"
 _is_canonical = re.compile(_CANONICAL).fullmatch
-_usual = re.compile(rf"{_CANONICAL}(?::([0-9]{{1,4}}|[1-5][0-9]{{4}}))?").fullmatch
+_usual = re.compile(
+    rf"{_CANONICAL}(?::([0-9]{{1,4}}|[1-5][0-9]{{4}}))?((?:;[a-z]+(?:=[a-z0-9]+)?)*)"
+).fullmatch
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):").match
 _tel = re.compile(rf'(\+?[0-9A-Fa-f*#().\-]+)(;[^{_NEVER}<>"?@]*)?').fullmatch
 _absolute = re.compile(rf'[^{_NEVER}<>"]+').fullmatch
@@ -142,8 +144,15 @@ def parse_uri(text: str) -> URI:
     match = _usual(text)
     if match is None:
         return parse_any_uri(text)
-    user, host, port = match.groups()
-    return SipURI("sip", user, None, host, None if port is None else int(port))
+    user, host, port, parameters = match.groups()
+    return SipURI(
+        "sip",
+        user,
+        None,
+        host,
+        None if port is None else int(port),
+        _parse_parameters(parameters) if parameters else (),
+    )
 
 
 #: `parse_uri` for texts which come again and again: the Request-URIs.

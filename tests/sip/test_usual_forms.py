@@ -42,6 +42,7 @@ URIS = [
     "sip:alice@192.0.2.1:5060",
     "sip:alice@a.test:65535",
     "sip:a@h:5061;transport=tcp",
+    "sip:a-B_c@192.0.2.1:5060;transport=tcp;lr",
 ]
 PIECES = [
     *("", " ", "\t", ";", ",", ":", "=", '"', "\\", "<", ">", "@", "/", "%41", "[::1]"),
