@@ -106,8 +106,9 @@ class SipNotifier:
 
     timeouts: int = option(
         "How many NOTIFYs in a row may go unanswered before the subscription ends. "
-        "RFC 6665 says one; some phones miss one now and then and want two or three.",
-        default=1,
+        "RFC 6665 says one, but phones miss one now and then, and their lamps would be "
+        "dead until they come again.",
+        default=2,
         validator=ge(1),
     )
     _house: Any = attrs.field(default=None, init=False)

@@ -193,6 +193,8 @@ def test_what_did_not_go_goes_another_way(line):
 
 
 def test_a_way_that_breaks_at_once_is_not_taken_for_ever(line):
+    line.notifier.timeouts = 1
+
     class Broken(RecordingStream):
         def send(self, data):
             self.close()

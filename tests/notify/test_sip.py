@@ -274,6 +274,7 @@ def test_a_version_that_waited_is_counted_when_it_goes(line):
 
 
 def test_a_watcher_who_does_not_answer_is_gone(line):
+    line.notifier.timeouts = 1
     watcher = line.watcher()
     line.tell(b"one", watcher)
     line.tell(b"two", watcher)
@@ -287,6 +288,7 @@ def test_a_watcher_who_does_not_answer_is_gone(line):
 
 
 def test_a_proxy_that_waited_in_vain_is_no_answer(line):
+    line.notifier.timeouts = 1
     watcher = line.watcher()
     line.tell(b"one", watcher)
 
@@ -295,8 +297,7 @@ def test_a_proxy_that_waited_in_vain_is_no_answer(line):
     assert line.house.ends == [(watcher, Reason.TIMEOUT)]
 
 
-def test_a_watcher_may_be_allowed_to_miss_some():
-    line = Line(SipNotifier(timeouts=2))
+def test_a_watcher_may_miss_one(line):
     watcher = line.watcher()
     line.tell(b"one", watcher)
 
@@ -310,8 +311,7 @@ def test_a_watcher_may_be_allowed_to_miss_some():
     assert (after_one, line.house.ends) == ([], [(watcher, Reason.TIMEOUT)])
 
 
-def test_whoever_answers_in_between_has_missed_none_in_a_row():
-    line = Line(SipNotifier(timeouts=2))
+def test_whoever_answers_in_between_has_missed_none_in_a_row(line):
     watcher = line.watcher()
     line.tell(b"one", watcher)
     line.sleep(33)
@@ -325,8 +325,7 @@ def test_whoever_answers_in_between_has_missed_none_in_a_row():
     assert line.house.ends == []
 
 
-def test_what_waited_is_told_to_whoever_missed_one():
-    line = Line(SipNotifier(timeouts=2))
+def test_what_waited_is_told_to_whoever_missed_one(line):
     watcher = line.watcher()
     line.tell(b"one", watcher)
     line.tell(b"two", watcher)

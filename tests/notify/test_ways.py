@@ -77,6 +77,7 @@ def test_a_flow_that_closes_while_it_is_sent_on_is_noticed(line):
 
 
 def test_a_way_that_closes_at_once_is_not_taken_for_ever(line):
+    line.notifier.timeouts = 1
     watcher = line.connected()
     flow_of(watcher).close()
     others = [RecordingStream() for _ in range(5)]
