@@ -107,6 +107,12 @@ class AggregateOptions:
         default=300.0,
         validator=and_(ge(0), le(31_536_000)),
     )
+    wait: float = option(
+        "Seconds for which the first who watches is told nothing yet, so that he is told "
+        "at once what the server behind knows.",
+        default=0.5,
+        validator=and_(ge(0), le(10)),
+    )
     most: int = option(
         "The most subscriptions behind.",
         default=10_000,

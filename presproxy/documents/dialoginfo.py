@@ -92,6 +92,16 @@ class DialogInfo:
     version: int = 0
     is_full: bool = True
 
+    def is_behind(self, former: DialogInfo | None) -> bool:
+        """
+        Whether this says what changed, but not since ``former`` (RFC 4235 §4.1.1).
+
+        That a version comes again is let pass, as some PBXs never count.
+        """
+        if self.is_full:
+            return False
+        return former is None or self.version > former.version + 1
+
     def after(self, former: DialogInfo) -> DialogInfo:
         """
         Give the whole state, where ``former`` was it before this document came.

@@ -72,6 +72,8 @@ class PresenceAgent:
     watched: Callable[[AddressOfRecord, str, bool], None] = lambda aor, package, is_: (
         None
     )
+    #: Whether what is known of them is about to come.
+    awaits: Callable[[AddressOfRecord, str], bool] = lambda aor, package: False
     _subscriptions: dict[str, Subscription] = attrs.field(factory=dict)
     _by_watcher: dict[AddressOfRecord, int] = attrs.field(factory=dict)
     _expiries: Expiries[Subscription] = attrs.field(factory=Expiries)
@@ -124,11 +126,19 @@ class PresenceAgent:
         """Take a subscription back into memory after a start, telling nobody."""
         self._keep(subscription)
 
-    def begin(self, subscription: Subscription) -> None:
-        """A new subscription: its watcher is told the state, and those told of watchers."""
+    def begin(self, subscription: Subscription, is_patient: bool = False) -> None:
+        """
+        A new subscription: its watcher is told the state, and those told of watchers.
+
+        Who ``is_patient`` is told a little later if that is when the state is known, so
+        that he is told once.
+        """
         resource = self._keep(subscription)
         self._wait_no_longer(subscription)
-        self.fanout.tell_one(resource, subscription)
+        if is_patient and self._is_to_wait(subscription):
+            resource.owe()
+        else:
+            self.fanout.tell_one(resource, subscription)
         self._watchers_changed(subscription.presentity, subscription.package)
 
     def refreshed(self, subscription: Subscription) -> None:
@@ -316,6 +326,14 @@ class PresenceAgent:
             if watched is not None:
                 self.visitors.forget_departed(subscription.presentity, watched)
         self.resources.drop_if_empty(resource)
+
+    def _is_to_wait(self, subscription: Subscription) -> bool:
+        """Whether a watcher who sees something will be told of a change in a moment."""
+        return (
+            subscription.state is State.ACTIVE
+            and subscription.view != NEUTRAL
+            and self.awaits(subscription.presentity, subscription.package)
+        )
 
     def _attend(self, resource: Resource, view: View) -> None:
         if not resource.is_attended and view != NEUTRAL:

@@ -114,6 +114,10 @@ class Resource:
             return True
         return told is not state and self.guard.tell(_differ, told, state)
 
+    def owe(self) -> None:
+        """Remember that somebody is to be told the state, even if it stays as it is."""
+        self._has_strays = True
+
     def forget(self) -> None:
         """Nobody watches any more; it is composed again when somebody asks."""
         self._state = self._told = _UNKNOWN

@@ -9,7 +9,7 @@ what was published here, and the contact ACLs decide here who sees it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,12 +17,13 @@ import attrs
 from twisted.logger import Logger
 
 from presproxy.errors import MalformedDocument, PresproxyError
+from presproxy.events.aim import Aim
 from presproxy.events.resource import Resources
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IFollowingPackage
 from presproxy.metrics import Counter
 from presproxy.model.publication import EntityTag, Publication
-from presproxy.sip.uri import AddressOfRecord, domain_of, escape_user, user_of
+from presproxy.sip.uri import AddressOfRecord
 from presproxy.useragent.alarms import Alarm, Alarms
 from presproxy.useragent.errors import Refused, SubscriptionEnded
 from presproxy.useragent.subscription import Notification
@@ -42,6 +43,8 @@ _REFUSED = 300.0
 _LONGEST_OBEYED = 3600
 #: A subscription that lived for so many seconds was a good one.
 _LIVED = 60.0
+#: Seconds between two refreshes of one subscription since something was missed.  Chosen.
+_LOOK_AGAIN = 30.0
 #: Seconds between two looks at what is stale.
 _LOOK = 5.0
 
@@ -81,50 +84,6 @@ class Behind(Protocol):
         """Subscribe, and hold it.  Raises a `PresproxyError`."""
 
 
-@attrs.frozen
-class Scope:
-    """Event packages, of the users of some domains; of all where none is named."""
-
-    packages: Collection[str]
-    domains: Collection[str] = ()
-
-    def has(self, presentity: AddressOfRecord, package: str) -> bool:
-        """Whether this is in it."""
-        if package not in self.packages:
-            return False
-        return not self.domains or domain_of(presentity) in self.domains
-
-
-@attrs.frozen
-class Aim:
-    """
-    What is fetched from behind, and how.
-
-    All that is in one of ``scopes``; ``domain`` is what the users' is called behind, where
-    that is not the same.  ``expires`` is the interval asked for, ``linger`` how long a
-    subscription outlives its last watcher, and ``stale`` how long what is not confirmed
-    any more is shown, for ever if 0; all are seconds.
-    """
-
-    scopes: Sequence[Scope]
-    domain: str = ""
-    expires: int = 300
-    linger: float = 30.0
-    stale: float = 300.0
-    most: int = 10_000
-
-    def takes_in(self, presentity: AddressOfRecord, package: str) -> bool:
-        """Whether this is fetched."""
-        return any(scope.has(presentity, package) for scope in self.scopes)
-
-    def name_behind(self, presentity: AddressOfRecord) -> AddressOfRecord:
-        """Give what a presentity is called behind."""
-        user = user_of(presentity)
-        if not self.domain or user is None:
-            return presentity
-        return AddressOfRecord(f"sip:{escape_user(user)}@{self.domain}")
-
-
 @attrs.define(eq=False)
 class _Shared:
     """One subscription behind, or the wish for one."""
@@ -135,6 +94,11 @@ class _Shared:
     #: When it is asked for again, and when it is given up.
     again: Alarm
     giving_up: Alarm
+    #: When those who wait to be told what is known wait no longer.
+    waiting: Alarm
+    is_awaited: bool = False
+    #: When all was asked for again last, since something was missed.
+    looked_at: float = float("-inf")
     held: Held | None = None
     document: Any = None
     #: How often in a row it was refused or lost, and when it was granted last.
@@ -203,6 +167,11 @@ class Upstream:
                 presentity, package, f"there are {self.aim.most} already"
             )
 
+    def awaits(self, presentity: AddressOfRecord, package: str) -> bool:
+        """Whether what is known of somebody is about to come."""
+        shared = self._shared.get((presentity, package))
+        return shared is not None and shared.is_awaited
+
     def look_again(self, presentity: AddressOfRecord, package: str) -> None:
         """Have all told again that is known behind of somebody who is watched."""
         shared = self._shared.get((presentity, package))
@@ -243,18 +212,34 @@ class Upstream:
     def _begin(self, presentity: AddressOfRecord, package: str) -> None:
         alarms = self.alarms
         shared = _Shared(
-            presentity, package, self.aim.expires, alarms.alarm(), alarms.alarm()
+            presentity,
+            package,
+            self.aim.expires,
+            alarms.alarm(),
+            alarms.alarm(),
+            alarms.alarm(),
         )
         self._shared[presentity, package] = shared
+        if self.aim.wait and self._is_started:
+            shared.is_awaited = True
+            shared.waiting.set(self.aim.wait, partial(self._wait_no_longer, shared))
         self._enqueue(shared)
 
     def _give_up(self, presentity: AddressOfRecord, package: str) -> None:
         shared = self._shared.pop((presentity, package))
         shared.is_over = True
         shared.again.clear()
+        shared.waiting.clear()
         self._show(shared, None, "")
         if shared.held is not None:
             self.run(_end(shared.held))
+
+    def _wait_no_longer(self, shared: _Shared) -> None:
+        """Have all told what is known, however little that is."""
+        if shared.is_awaited:
+            shared.is_awaited = False
+            shared.waiting.clear()
+            self.changed(shared.presentity, shared.package, self.ticks())
 
     def _enqueue(self, shared: _Shared) -> None:
         self._queue.append(shared)
@@ -306,6 +291,7 @@ class Upstream:
         """Ask once more in a while."""
         if shared.is_over:
             return
+        self._wait_no_longer(shared)
         self._count_failure(shared.presentity, shared.package, str(error))
         pause = self._pause(shared, error)
         shared.again.set(pause, partial(self._enqueue, shared))
@@ -369,6 +355,7 @@ class Upstream:
             return
         shared.document = document
         self._show(shared, shown, content_type)
+        self._wait_no_longer(shared)
 
     def _read(self, shared: _Shared, content_type: str, body: bytes) -> Any:
         guard = self.resources.guard(shared.package)
@@ -376,9 +363,19 @@ class Upstream:
         if content_type not in package.accepts:
             raise MalformedDocument(f"it is of the type {content_type[:80]!r}")
         document = guard.tell(package.parse, content_type, body)
-        if shared.document is not None and IFollowingPackage.providedBy(package):
-            document = guard.tell(package.follow, document, shared.document)
+        if IFollowingPackage.providedBy(package):
+            if guard.tell(package.has_missed, document, shared.document):
+                self._missed(shared)
+            if shared.document is not None:
+                document = guard.tell(package.follow, document, shared.document)
         return document
+
+    def _missed(self, shared: _Shared) -> None:
+        """Ask for all there is, now and then: some servers never count as they should."""
+        clock = self.alarms.clock.seconds()
+        if shared.held is not None and clock >= shared.looked_at + _LOOK_AGAIN:
+            shared.looked_at = clock
+            self.run(_look(shared.held))
 
     def _show(self, shared: _Shared, document: Any, content_type: str) -> None:
         """Put a document from behind beside what was published here; None takes it away."""

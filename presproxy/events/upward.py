@@ -18,10 +18,10 @@ import attrs
 from twisted.logger import Logger
 
 from presproxy.errors import Conflict, PresproxyError
+from presproxy.events.aim import Aim
 from presproxy.events.passed import Passed, StagedPassed, read_passed
 from presproxy.events.resource import Resource, Resources
 from presproxy.events.staging import Staged
-from presproxy.events.upstream import Aim
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IPassedPackage, Material
 from presproxy.metrics import Counter

@@ -145,6 +145,13 @@ class IFollowingPackage(Interface):
         Both are what ``parse`` or this made.
         """
 
+    def has_missed(document: Any, former: Any | None) -> bool:
+        """
+        Say whether something that came between them is not known.
+
+        ``former`` is None where nothing was known before.
+        """
+
     def write(document: Any) -> bytes:
         """Write a document as a body that ``parse`` reads as the same."""
 

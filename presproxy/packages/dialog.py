@@ -114,6 +114,10 @@ class DialogPackage(Intervals):
         """Give what is so now, after a document that may say only what changed."""
         return document.after(former)
 
+    def has_missed(self, document: DialogInfo, former: DialogInfo | None) -> bool:
+        """Say whether a document was lost on the way."""
+        return document.is_behind(former)
+
     def write(self, document: DialogInfo) -> bytes:
         """Write a document as it is kept."""
         return dialoginfo.write(document)

@@ -83,7 +83,11 @@ class SubscribeStep:
         # Nothing waits between the end of this and the beginning of the subscription.
         with question:
             await self._settle(subscription, question, is_kept=expires > 0)
-        then = self.agent.begin if expires else self.agent.fetch
+        then: Callable[[Subscription], None] = self.agent.fetch
+        if expires:
+            # What rides in the answer cannot come later.
+            is_patient = not wants(exchange.request, PIGGYBACK)
+            then = partial(self.agent.begin, is_patient=is_patient)
         return self._accepted(exchange, subscription, expires, then)
 
     def _content_type(self, exchange: Exchange, package: IEventPackage) -> str:

@@ -11,8 +11,9 @@ from twisted.logger import Logger
 
 from presproxy.config import Configuration
 from presproxy.config.aggregate import read_server, server_of
+from presproxy.events.aim import Aim, Scope
 from presproxy.events.resource import Resources
-from presproxy.events.upstream import Aim, Scope, Upstream
+from presproxy.events.upstream import Upstream
 from presproxy.interfaces import Feed
 from presproxy.metrics import Metrics
 from presproxy.server.front.routes import Action, Rule
@@ -134,6 +135,7 @@ def _aim(configuration: Configuration, resources: Resources) -> Aim:
         options.expires,
         options.linger,
         options.stale,
+        options.wait,
         options.most,
     )
 

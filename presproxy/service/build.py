@@ -178,6 +178,7 @@ def build(
     )
     if aggregate is not None:
         agent.watched = aggregate.upstream.watched
+        agent.awaits = aggregate.upstream.awaits
         if passing is not None:
             aggregate.upstream.others = passing.others
             passing.tell_freed(aggregate.upstream.look_again)

@@ -13,9 +13,9 @@ from twisted.logger import Logger
 from presproxy.config import Configuration
 from presproxy.config.aggregate import read_server, server_of
 from presproxy.config.upward import PublishOptions
+from presproxy.events.aim import Aim, Scope
 from presproxy.events.resource import Resources
 from presproxy.events.staging import Staged
-from presproxy.events.upstream import Aim, Scope
 from presproxy.events.upward import Upward
 from presproxy.metrics import Metrics
 from presproxy.model.record import Record

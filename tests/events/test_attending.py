@@ -6,7 +6,7 @@ import pytest
 
 from presproxy.model.decision import Decision, Handling
 from presproxy.model.subscription import Happening, State
-from presproxy.testing.agency import ALICE, Agency
+from presproxy.testing.agency import ALICE, WORDS, Agency
 
 ALLOW = Decision(Handling.ALLOW, "a friend")
 UNSEEING = [Handling.CONFIRM, Handling.POLITE_BLOCK]
@@ -79,3 +79,50 @@ def test_who_asks_once_takes_nothing_from_those_who_watch(agency, heard):
     agency.agent.fetch(agency.subscription("bob"))
 
     assert heard == [(ALICE, True)]
+
+
+@pytest.fixture
+def waiting(agency):
+    """Whose state is about to come."""
+    agency.agent.awaits = lambda aor, package: True
+
+
+def begin(agency, name, state=State.ACTIVE, **how):
+    subscription = agency.subscription(name)
+    subscription.state = state
+    agency.agent.begin(subscription, **how)
+
+
+def test_who_is_patient_is_told_once_it_is_known(agency, waiting):
+    begin(agency, "bob", is_patient=True)
+    assert agency.bodies() == []
+
+    agency.agent.changed(ALICE, WORDS, 0.0)
+    agency.turn()
+
+    assert agency.bodies() == ["nobody"]
+
+
+def test_who_comes_while_others_were_told_meanwhile_is_told_too(agency, waiting):
+    begin(agency, "bob", is_patient=True)
+    agency.publish("here")
+    agency.turn()
+    begin(agency, "carol", is_patient=True)
+    assert agency.bodies() == ["here"]
+
+    agency.agent.changed(ALICE, WORDS, 0.0)
+    agency.turn()
+
+    assert agency.bodies() == ["here"]
+
+
+def test_who_may_see_nothing_waits_for_nothing(agency, waiting):
+    begin(agency, "bob", State.PENDING, is_patient=True)
+
+    assert len(agency.told()) == 1
+
+
+def test_who_cannot_wait_is_told_at_once(agency, waiting):
+    begin(agency, "bob")
+
+    assert agency.bodies() == ["nobody"]

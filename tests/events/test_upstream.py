@@ -7,8 +7,9 @@ from twisted.internet.task import Clock
 
 from presproxy.documents.dialoginfo import CONTENT_TYPE, Dialog, DialogInfo, write
 from presproxy.documents.pidf import CONTENT_TYPE as PIDF
+from presproxy.events.aim import Aim, Scope
 from presproxy.events.resource import Resources
-from presproxy.events.upstream import AT_ONCE, Aim, Scope, Upstream
+from presproxy.events.upstream import AT_ONCE, Upstream
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Counter, Metrics
 from presproxy.packages.dialog import DialogPackage
@@ -39,6 +40,7 @@ class Subscribed:
     is_alive: bool = True
     confirmed_until: float = 0.0
     is_left: bool = False
+    refreshes: int = 0
 
     def grant(self):
         self.confirmed_until = self.clock.seconds() + self.expires
@@ -54,6 +56,9 @@ class Subscribed:
 
     async def unsubscribe(self):
         self.is_left = True
+
+    async def refresh(self):
+        self.refreshes += 1
 
     def tell(self, body=None, content_type=CONTENT_TYPE, state="active"):
         data = ringing() if body is None else body
@@ -476,3 +481,89 @@ def test_umlauts_of_old_encodings_are_read():
     state = house.resources.find(ALICE, "presence")._composed()
     body = PresencePackage().render(state, PIDF)
     assert "<note>Müller</note>".encode() in body.data
+
+
+# -- What is about to come
+
+
+def test_what_is_known_is_waited_for():
+    house = House(Aim([Scope({DIALOG})], wait=0.5))
+    house.watch()
+    assert house.upstream.awaits(ALICE, DIALOG)
+
+    house.server.last.grant().tell()
+
+    assert not house.upstream.awaits(ALICE, DIALOG)
+    assert len(house.changes) == 2
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda house: house.sleep(1),
+        lambda house: house.server.last.refuse(Refused("SUBSCRIBE", 404, "no")),
+    ],
+    ids=["half a second", "a refusal"],
+)
+def test_it_is_not_waited_for_long(end):
+    house = House(Aim([Scope({DIALOG})], wait=0.5))
+    house.watch()
+    house.changes.clear()
+
+    end(house)
+
+    assert not house.upstream.awaits(ALICE, DIALOG)
+    assert house.changes == [(ALICE, DIALOG)]
+
+
+def test_without_a_wait_nothing_is_waited_for(house):
+    house.watch()
+
+    assert not house.upstream.awaits(ALICE, DIALOG)
+
+
+# -- What was missed
+
+
+def partial_document(version: int) -> bytes:
+    text = ringing("confirmed", "other").decode()
+    return text.replace(
+        'version="0" state="full"', f'version="{version}" state="partial"'
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("version", "refreshes"),
+    [(1, 0), (0, 0), (2, 1), (7, 1)],
+    ids=["the next", "the same", "one is missing", "some are missing"],
+)
+def test_a_gap_in_the_versions_has_all_asked_for(house, version, refreshes):
+    house.watch()
+    one = house.server.last.grant()
+    one.tell()
+
+    one.tell(partial_document(version))
+
+    assert one.refreshes == refreshes
+    assert house.shown() == ["early", "confirmed"]
+
+
+def test_changes_of_what_is_not_known_have_all_asked_for(house):
+    house.watch()
+    one = house.server.last.grant()
+
+    one.tell(partial_document(3))
+
+    assert one.refreshes == 1
+
+
+def test_a_server_that_never_counts_is_not_asked_each_time(house):
+    house.watch()
+    one = house.server.last.grant()
+    one.tell()
+
+    for version in range(2, 60, 2):
+        one.tell(partial_document(version))
+        house.sleep(1)
+
+    assert one.refreshes == 1

@@ -10,9 +10,9 @@ from twisted.internet.task import Clock
 from presproxy.documents.dialoginfo import CONTENT_TYPE as DIALOG_INFO
 from presproxy.documents.dialoginfo import Dialog, DialogInfo, read, write
 from presproxy.errors import StorageUnavailable
+from presproxy.events.aim import Aim, Scope
 from presproxy.events.passed import PASSED
 from presproxy.events.resource import Resources
-from presproxy.events.upstream import Aim, Scope
 from presproxy.events.upward import AT_ONCE, Upward
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Counter, Metrics
