@@ -71,6 +71,11 @@ class PresenceServer(Kamailio):
             password=password,
         )
 
+    @property
+    def server(self) -> str:
+        """Where it is, as options name a server behind."""
+        return f"{self.transport}:{self.host}:{self.port}"
+
     def asked(self, method: str) -> list[str]:
         """Give the users it was asked for by a method, outside dialogs, in order."""
         return re.findall(rf"asked {method} sip:([^@\s]+)@", self.log())

@@ -40,11 +40,7 @@ def passing(servers, tmp_path):
 
     def start(kamailio, more="", **fields):
         path = tmp_path / "presproxy.toml"
-        host, port = kamailio.address
-        path.write_text(
-            "[[publish_upstream]]\n"
-            f'server = "{kamailio.transport}:{host}:{port}"\n{more}'
-        )
+        path.write_text(f'[[publish_upstream]]\nserver = "{kamailio.server}"\n{more}')
         return servers("--config", str(path), **fields)
 
     return start
