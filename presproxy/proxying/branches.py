@@ -100,6 +100,9 @@ class Detour(Protocol):
     async def after_silence(self, why: str) -> Target | None:
         """Give the next way after one that nobody answers by."""
 
+    async def after_close(self) -> Target | None:
+        """Give the next way after one that was closed before there was an answer."""
+
     async def after_refusal(self, retry_after: float | None) -> Target | None:
         """Give the next way after 503, which may say for how many seconds."""
 

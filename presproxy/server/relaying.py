@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from presproxy.errors import LimitReached, MalformedField
-from presproxy.proxying.branches import Branch, Detour, Target
+from presproxy.proxying.branches import Branch, Target
 from presproxy.proxying.context import (
     Act,
     Cancel,
@@ -216,8 +216,10 @@ class Relayed:
         if target.detour is None or not branch.is_open:
             status = 408 if target.is_open else 480
             self._do(context.fail(branch, status, now), now)
+        elif target.is_open:
+            self._leave(branch, target.detour.after_silence(why), 408)
         else:
-            self._leave(branch, target.detour, why, 408 if target.is_open else 503)
+            self._leave(branch, target.detour.after_close(), 503)
 
     def silent(self, branch: Branch) -> None:
         """Nothing was heard by a branch yet: is anybody there?"""
@@ -225,20 +227,23 @@ class Relayed:
         if detour is None:
             return
         if detour.is_gone:
-            self._leave(branch, detour, "no answer to OPTIONS", 503)
+            self._leave(branch, detour.after_silence("no answer to OPTIONS"), 503)
         else:
             detour.doubt()
 
-    def _leave(self, branch: Branch, detour: Detour, why: str, status: int) -> None:
+    def _leave(
+        self, branch: Branch, found: Awaitable[Target | None], status: int
+    ) -> None:
         """Nobody answers by a way to a server: behave as if with a status, or try another."""
-        context = self._context
+        context, detour = self._context, branch.target.detour
 
         def fail(now: float) -> Sequence[Act]:
             if context is None:
                 return ()
-            return context.fail(branch, status, now, is_lasting=detour.is_away)
+            is_lasting = detour is not None and detour.is_away
+            return context.fail(branch, status, now, is_lasting=is_lasting)
 
-        self._try_elsewhere(branch, detour.after_silence(why), fail)
+        self._try_elsewhere(branch, found, fail)
 
     def _by_another_flow(self, branch: Branch, now: float) -> bool:
         """

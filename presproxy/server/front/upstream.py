@@ -204,6 +204,16 @@ class Upstream:
         if self.is_away:
             self._is_away_now(self._why)
 
+    async def open_anew(self, hop: Hop) -> None:
+        """Open a flow to a hop whose last one was closed; nobody answers if that fails."""
+        try:
+            await self.flow_by(hop)
+        except Unreachable as error:
+            self.failed(hop, error.why)
+        except LimitReached as error:
+            # It is not the hop that is to blame.
+            _log.debug("{hop}: {error}", hop=str(hop), error=error)
+
     def lost(self, why: str) -> None:
         """No hop is known any more."""
         if not self.hops:
@@ -282,6 +292,15 @@ class Attempt:
     async def after_silence(self, why: str) -> Target | None:
         """Give the next target, if there is one, since the last hop says nothing."""
         self.upstream.failed(self._tried[-1], why)
+        return await self._next()
+
+    async def after_close(self) -> Target | None:
+        """
+        Give the next target, if there is one, since the last flow was closed.
+
+        That alone says nothing of its hop: somebody is there if another can be opened.
+        """
+        await self.upstream.open_anew(self._tried[-1])
         return await self._next()
 
     async def after_refusal(self, retry_after: float | None) -> Target | None:

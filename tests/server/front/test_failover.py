@@ -225,6 +225,21 @@ def test_a_call_that_breaks_off_while_it_is_away_is_refused_as_others(
     assert desk.defects == 0
 
 
+def test_a_connection_that_was_closed_is_no_sign_that_nobody_is_there(build, phone_of):
+    desk, behind, alice = unprobed(build, phone_of)
+    behind.hops = [SECOND]
+    alice.send("MESSAGE", BOB)
+    behind.streams[SECOND].close()
+    desk.sleep(5)
+    lost = [each.status for each in alice.read()]
+    alice.send("MESSAGE", BOB)
+    pbx = behind.at(SECOND)
+    pbx.respond(one(pbx.read()))
+
+    assert lost == [500]
+    assert [each.status for each in alice.read()] == [200]
+
+
 # --- Probing
 
 
