@@ -19,7 +19,7 @@ def test_options_tell_what_is_understood(desk):
         "accept": "application/pidf+xml",
         "accept-encoding": "identity",
         "allow-events": "presence,presence.winfo",
-        "supported": "path, adhoclist, categorylist",
+        "supported": "path, outbound, gruu, adhoclist, categorylist",
     }
 
 
