@@ -76,6 +76,9 @@ _TABLE: dict[tuple[State, Happening], tuple[State, Do]] = {
 }
 
 
+_WAITING = frozenset({State.CALLING, State.PROCEEDING})
+
+
 class Detour(Protocol):
     """What knows other ways to where a target lies (RFC 3263 §4.3)."""
 
@@ -144,6 +147,8 @@ class Branch:
     breadth: int
     until: float
     state: State = State.CALLING
+    #: Whether more than 100 was heard of it, which any server on the way may say.
+    has_rung: bool = False
 
     def happen(self, happening: Happening) -> Do:
         """Move on by one happening.  A pair with no row in the table changes nothing."""
@@ -155,3 +160,8 @@ class Branch:
     def is_open(self) -> bool:
         """Whether a final response may still come."""
         return self.state is not State.DONE
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is waited for without a word of who is called."""
+        return self.state in _WAITING and not self.has_rung

@@ -140,6 +140,7 @@ class Context:
             return [self._cancel(branch, now)]
         if do is not Do.TAKE or response.status == 100:
             return []
+        branch.has_rung = True
         branch.until = now + TIMER_C
         # RFC 4320 §4.1: nothing but 100 to what is no INVITE.
         if self.is_answered or not self._is_invite:

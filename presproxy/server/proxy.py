@@ -399,8 +399,8 @@ class Proxy:
             if branch.is_open:
                 if branch.until <= now:
                     leg.relayed.overdue(branch, now)
-                if branch.state is State.CALLING:
-                    leg.relayed.silent(branch)
+                if branch.is_silent:
+                    leg.relayed.silent(branch, now)
                 if branch.is_open:
                     self._legs.put(leg, _LOOK, now)
         for leg in self._unheard.tick(now):

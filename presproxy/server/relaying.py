@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from presproxy.errors import LimitReached, MalformedField
-from presproxy.proxying.branches import Branch, Target
+from presproxy.proxying.branches import Branch, State, Target
 from presproxy.proxying.context import (
     Act,
     Cancel,
@@ -221,12 +221,15 @@ class Relayed:
         else:
             self._leave(branch, target.detour.after_close(), 503)
 
-    def silent(self, branch: Branch) -> None:
-        """Nothing was heard by a branch yet: is anybody there?"""
+    def silent(self, branch: Branch, now: float) -> None:
+        """Nobody who is called was heard by a branch yet: is the server there?"""
         detour = branch.target.detour
         if detour is None:
             return
         if detour.is_gone:
+            if self.request.method == "INVITE" and branch.state is State.PROCEEDING:
+                # It may have come farther than we have heard.
+                self._cancel(branch, now)
             self._leave(branch, detour.after_silence("no answer to OPTIONS"), 503)
         else:
             detour.doubt()

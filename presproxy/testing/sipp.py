@@ -37,7 +37,7 @@ class Sipp:
         scenario = folder / scenario.name
         scenario.write_text(text, "utf-8")
         self._limit = limit
-        self._errors = folder / "errors"
+        self._folder = folder
         self._log = (folder / "log").open("w+")
         self._process = subprocess.Popen(
             [
@@ -59,10 +59,12 @@ class Sipp:
         if status == 0:
             return ""
         self._log.seek(0)
-        errors = (
-            self._errors.read_text("utf-8", "replace") if self._errors.exists() else ""
-        )
-        return f"{status}: {self._log.read()[-_SAID:]}\n{errors[:_SAID]}"
+        return f"{status}: {self._log.read()[-_SAID:]}\n{self.read('errors')[:_SAID]}"
+
+    def read(self, name: str) -> str:
+        """Give what a file of its folder holds by now."""
+        path = self._folder / name
+        return path.read_text("utf-8", "replace") if path.exists() else ""
 
     def kill(self) -> None:
         """End it at once."""

@@ -20,6 +20,9 @@ from presproxy.sip.tokens import Tokens
 from presproxy.transaction.client import ClientTransaction, TransactionUser
 from presproxy.transport.hop import Hop, Unreachable
 
+#: Seconds after which one that is silent may be asked again.
+_SOON = 2.0
+
 
 class Asking(Protocol):
     """What is needed of the transactions; see `TransactionLayer`."""
@@ -55,6 +58,8 @@ class Prober:
     interval: float
     run: Callable[[object], None]
     _under_way: dict[Hop, _Probe] = attrs.field(factory=dict, init=False)
+    #: When they were last asked.
+    _asked: dict[Hop, float] = attrs.field(factory=dict, init=False)
 
     async def look_up(self) -> None:
         """Find all hops, before anybody asks; what cannot be found is looked for again."""
@@ -66,6 +71,9 @@ class Prober:
 
     def probe(self) -> None:
         """Ask all that are not being asked."""
+        now = self.ticks()
+        # Names may lead to other hops each time.
+        self._asked = {h: t for h, t in self._asked.items() if t + _SOON > now}
         for upstream in self.upstreams:
             self.run(self._probe_all(upstream))
 
@@ -77,7 +85,7 @@ class Prober:
             probe.failed("no answer to OPTIONS", now)
         for upstream in self.upstreams:
             for hop in upstream.take_doubted():
-                if hop not in self._under_way:
+                if now >= self._asked.get(hop, -_SOON) + _SOON:
                     self.run(self._probe(upstream, hop))
 
     async def _probe_all(self, upstream: Upstream) -> None:
@@ -87,12 +95,15 @@ class Prober:
             upstream.lost(str(error))
             return
         for hop in hops:
-            if hop not in self._under_way:
-                await self._probe(upstream, hop)
+            await self._probe(upstream, hop)
 
     async def _probe(self, upstream: Upstream, hop: Hop) -> None:
-        probe = _Probe(self, upstream, hop, self.ticks() + self.patience)
+        if hop in self._under_way:
+            return
+        now = self.ticks()
+        probe = _Probe(self, upstream, hop, now + self.patience)
         self._under_way[hop] = probe
+        self._asked[hop] = now
         try:
             flow = await upstream.flow_by(hop)
             branch = self.tokens.branch()

@@ -18,8 +18,9 @@ LIMIT = 30
 #: Calls of a run, how many begin in a second, and how many there are at once.
 CALLS = ("-m", "10", "-r", "20", "-l", "10")
 
-#: Options by which nothing is refused for being late: the machine may be busy.
-PATIENT = "[limits]\nlate = 20\nlate_keeping = 20\n"
+#: By which nothing is refused for being late, as the machine may be busy, and a server that
+#: is back is soon known to be.
+PATIENT = "[limits]\nlate = 20\nlate_keeping = 20\n[front]\nprobe = 3\n"
 
 
 @pytest.fixture(scope="module")
@@ -28,32 +29,43 @@ def authority(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def behind(module_kamailio, authority, tmp_path_factory):
+def certified(authority, tmp_path_factory):
+    """What makes a Kamailio speak TLS."""
+    path = tmp_path_factory.mktemp("behind") / "kamailio.pem"
+    certificate = authority.certify(path, "127.0.0.2")
+    return {"certificate": certificate, "authority": authority.path}
+
+
+@pytest.fixture(scope="module")
+def behind(module_kamailio, certified):
     """
     A Kamailio that speaks all transports.
 
     With one worker: of two one may pass on what came later before the other is done.
     """
-    path = tmp_path_factory.mktemp("behind") / "kamailio.pem"
-    certificate = authority.certify(path, "127.0.0.2")
-    return module_kamailio(
-        certificate=certificate, authority=authority.path, children=1
-    )
+    return module_kamailio(**certified, children=1)
 
 
 @pytest.fixture(scope="module")
-def fronts(behind, module_servers, authority, tmp_path_factory):
-    """Gives the server whose way to Kamailio is by a transport, the same each time."""
+def setting(authority, tmp_path_factory):
+    """How a server is made whose way behind may be by any transport."""
     folder = tmp_path_factory.mktemp("front")
     certificate = authority.certify(folder / "front.pem", "127.0.0.1", "contoso.com")
     path = folder / "front.toml"
     path.write_text(f'{PATIENT}[transport]\nauthorities = "{authority.path}"\n')
+    return ("--config", str(path)), {"certificate": certificate}
+
+
+@pytest.fixture(scope="module")
+def fronts(behind, module_servers, setting):
+    """Gives the server whose way to Kamailio is by a transport, the same each time."""
+    options, fields = setting
     made = {}
 
     def front(transport):
         if transport not in made:
-            options = ("--config", str(path), "--upstream", behind.uri_by(transport))
-            made[transport] = module_servers(*options, certificate=certificate)
+            upstream = ("--upstream", behind.uri_by(transport))
+            made[transport] = module_servers(*options, *upstream, **fields)
         return made[transport]
 
     return front
@@ -77,7 +89,7 @@ def lines(authority, tmp_path_factory):
 def call(front, sipp, lines):
     """Starts who calls a user by a transport."""
 
-    def start(scenario, user, transport, *options, words=()):
+    def start(scenario, user, transport, *options, words=(), **more):
         host, port = {"udp": front.udp, "tcp": front.tcp, "tls": front.tls}[transport]
         if transport == "tls":
             host, port = lines.secured((host, port))
@@ -87,6 +99,7 @@ def call(front, sipp, lines):
             *(scenario, f"{host}:{port}", "-t", by, "-s", user),
             *(options or CALLS),
             words=words,
+            **more,
         )
 
     return start
@@ -97,7 +110,7 @@ def phone(behind, sipp, lines):
     """Starts who is called, registered at Kamailio without us, by a transport."""
 
     def start(scenario, user, transport, *, count=10, words=()):
-        port = free_port()
+        port = unused_port()
         place = f"127.0.0.1:{port}"
         if transport == "tls":
             host, seen = lines.unsecured(("127.0.0.1", port))
@@ -149,7 +162,7 @@ def phone_here(front, sipp, lines):
             peer.close()
             started = listen(port)
         else:
-            started = listen(port := free_port())
+            started = listen(port := unused_port())
             assert wait_for(lambda: listens(port), LIMIT)
             server = front.tls if transport == "tls" else front.tcp
             answer = lines.registered(
@@ -183,7 +196,13 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
+@pytest.fixture
+def free_port():
+    """Finds a port that nobody has now."""
+    return unused_port
+
+
+def unused_port() -> int:
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         port: int = door.getsockname()[1]

@@ -289,6 +289,17 @@ def test_who_waits_for_the_only_one_is_refused_once_it_is_known_to_be_gone(
     assert [(each.status, each.get("retry-after")) for each in answers] == [(503, "30")]
 
 
+def test_who_has_heard_no_more_than_100_is_refused_as_well(desk, alice, pbx):
+    alice.send("INVITE", BOB)
+    pbx.respond(one(pbx.read()), "100 Trying")
+    desk.sleep(9)
+    came = [each.method for each in pbx.read()]
+
+    assert final(alice) == [503]
+    assert "OPTIONS" in came
+    assert "CANCEL" in came
+
+
 def test_who_waits_for_the_only_one_goes_on_waiting_if_that_is_there(desk, alice, pbx):
     alice.send("INVITE", BOB)
     came = pbx.read()
