@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -28,6 +29,9 @@ _OPENED_BY_PEERS = ("ws", "wss")
 #: Of one target.  Chosen: a farm has fewer, and an attacker no use for more.
 _MOST_SERVICES = 8
 _MOST_HOPS = 16
+
+#: Characters; what is longer is read anew each time, so that nobody fills the memory.
+_LONGEST_KNOWN = 128
 
 #: The services of NAPTR records (RFC 3263 §8) which lead to transports there are.
 _SERVICES = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
@@ -62,14 +66,13 @@ class Locator:
         another.  Raises `Unreachable`, and `LimitReached` when too many names are being
         asked for.  Waits only for names, and at most nine seconds.
         """
+        read = _known_hop if len(target) <= _LONGEST_KNOWN else _hop
+        hop = read(target, tuple(transports))
+        if hop is not None:
+            return [hop]
         uri = _read(target)
         asked = _transport_asked(uri, target)
-        if asked is not None and asked not in transports:
-            raise Unreachable(target, f"there is no socket for {asked}")
-        host = uri.parameter("maddr") or uri.host
-        literal = _literal(host)
-        if literal is not None:
-            return [_hop_to_literal(literal, asked or transports[0], uri, target)]
+        host = _host_of(uri)
         if not is_domain(host):
             raise Unreachable(target, f"{host!r} is no host")
         if asked in _OPENED_BY_PEERS:
@@ -181,6 +184,26 @@ def _transport_asked(uri: SipURI, target: str) -> str | None:
     if transport is not None and transport not in _PORTS:
         raise Unreachable(target, f"transport {transport!r} is not known")
     return transport
+
+
+def _hop(target: str, transports: tuple[str, ...]) -> Hop | None:
+    """Give the hop to an address; None to a name.  See `Locator.locate`."""
+    uri = _read(target)
+    asked = _transport_asked(uri, target)
+    if asked is not None and asked not in transports:
+        raise Unreachable(target, f"there is no socket for {asked}")
+    literal = _literal(_host_of(uri))
+    if literal is None:
+        return None
+    return _hop_to_literal(literal, asked or transports[0], uri, target)
+
+
+#: The same for those that are asked for again and again, as a server behind is.
+_known_hop = lru_cache(maxsize=4096)(_hop)
+
+
+def _host_of(uri: SipURI) -> str:
+    return uri.parameter("maddr") or uri.host
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:

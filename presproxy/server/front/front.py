@@ -136,7 +136,7 @@ class Front:
 
     def is_near(self, flow: Flow) -> bool:
         """Whether what comes by a flow is a server's behind us, or one's that counts so."""
-        if any(each.is_peer_of(flow) for each in self.upstreams.values()):
+        if self.name_of(flow) is not None:
             return True
         return is_in(flow.peer[0], self._neighbours)
 

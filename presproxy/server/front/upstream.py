@@ -114,9 +114,10 @@ class Upstream:
         """
         host, port = flow.peer
         any_port = flow.reliable and host not in _SHARED
-        return any(
-            hop.host == host and (any_port or hop.port == port) for hop in self.hops
-        )
+        for hop in self.hops:
+            if hop.host == host and (any_port or hop.port == port):
+                return True
+        return False
 
     # -- Finding a way ---------------------------------------------------------------
 
@@ -155,8 +156,9 @@ class Upstream:
     async def look_up(self) -> Sequence[Hop]:
         """Find the hops; raises `Unreachable` and `LimitReached`."""
         self.hops = await self.locate(self.uri)
-        for hop in set(self._resting).difference(for_large(self.hops)):
-            del self._resting[hop]
+        if self._resting:
+            for hop in set(self._resting).difference(for_large(self.hops)):
+                del self._resting[hop]
         return self.hops
 
     def has_other(self, tried: Collection[Hop]) -> bool:
