@@ -8,6 +8,8 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 import attrs
 
 from presproxy.server.exchange import Exchange
+from presproxy.sip.flow import Flow
+from presproxy.sip.message import Request
 
 #: How an identity was proved that was taken from the address a request came from.
 PBX = "pbx"
@@ -26,9 +28,13 @@ class Pbxs:
 
     def sent(self, exchange: Exchange) -> bool:
         """Say whether a request is of a PBX's own: none that it passes on is."""
-        if not self.networks or not exchange.is_direct:
+        return self.have_sent(exchange.request, exchange.flow)
+
+    def have_sent(self, request: Request, flow: Flow) -> bool:
+        """Say the same of a request that is not looked at yet."""
+        if not self.networks or not request.has_one_via:
             return False
-        address = ip_address(exchange.flow.peer[0])
+        address = ip_address(flow.peer[0])
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return any(address in network for network in self.networks)

@@ -52,6 +52,7 @@ from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
 from presproxy.server.notify import NotifyStep
+from presproxy.server.orders import Orders
 from presproxy.server.outbound import OUTBOUND, Outbound
 from presproxy.server.pbx import Pbxs
 from presproxy.server.proxy import RELAYED, Proxy
@@ -319,6 +320,7 @@ def build(
         limits.relayed_of_one,
         front,
         Screen(decider) if configuration.proxy.screen else None,
+        Orders(pbxs, front),
     )
     layer.give_acks_to(proxy.acknowledge)
     core = Core(
