@@ -37,7 +37,7 @@ from presproxy.transport.stream import StreamLimits
 from presproxy.transport.streams import Crowd, Streams
 from presproxy.transport.tls import SecureConnection, Securing
 from presproxy.transport.traffic import Backlog, Closed, Receive, Traffic
-from presproxy.transport.udp import LARGEST_DATAGRAM, MOST_AT_ONCE, UdpTransport
+from presproxy.transport.udp import UdpTransport
 from presproxy.transport.websocket import SecureWebConnection, WebConnection
 from presproxy.transport.where import SECURE, Where
 
@@ -107,7 +107,6 @@ class Connections:
         self._udp: list[UdpTransport] = []
         #: Of what we open connections by.
         self._ends: dict[str, list[OurEnd]] = {"tcp": [], "tls": []}
-        self._udp_ports: list[Any] = []
         self._stream_ports: list[Any] = []
         self._certificates: list[Certificate] = []
         self._spoken: list[str] = []
@@ -154,10 +153,8 @@ class Connections:
         await self.stop_accepting()
         self._caller.stop()
         await together(streams.stop() for streams in self._streams.values())
-        ports, self._udp_ports = self._udp_ports, []
-        for port in ports:
-            await maybeDeferred(port.stopListening)
-        self._udp.clear()
+        while self._udp:
+            self._udp.pop().close()
         for ends in self._ends.values():
             ends.clear()
 
@@ -230,11 +227,7 @@ class Connections:
 
     def _adopt_udp(self, bound: Any, end: OurEnd) -> None:
         transport = UdpTransport(self._datagrams, end, self._metrics, stun=self._stun)
-        port = self._reactor.adoptDatagramPort(
-            bound.fileno(), bound.family, transport, maxPacketSize=LARGEST_DATAGRAM
-        )
-        port.maxThroughput = MOST_AT_ONCE
-        self._udp_ports.append(port)
+        transport.open(bound, self._reactor)
         self._udp.append(transport)
 
     def _adopt_tcp(self, bound: Any, end: OurEnd) -> None:

@@ -7,11 +7,16 @@ again.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from presproxy.metrics import Counter, Metrics
 from presproxy.sip.flow import Address, Flow
@@ -19,13 +24,14 @@ from presproxy.transport.ends import OurEnd, family_of, is_literal
 from presproxy.transport.stun import FIRST_OF_SIP, binding_response
 from presproxy.transport.traffic import Traffic
 
-#: The most a datagram can hold; Twisted cuts it to 8,192 octets when not told.
+_log = Logger()
+
+#: The most a datagram can hold.
 LARGEST_DATAGRAM = 65535
 
-#: Octets read in one turn of the reactor; Twisted takes a quarter of it.  A thousand
-#: requests are some five milliseconds of reading, and what is more than can be served is
-#: to be seen soon, not to grow old in the system's buffer.
-MOST_AT_ONCE = 1024 * 1024
+#: Datagrams read in one turn of the reactor, some five milliseconds of reading.  What is
+#: more than can be served is to be seen soon, not to grow old in the system's buffer.
+MOST_AT_ONCE = 1000
 
 #: What is longer may be fragmented on the way, and some phones lose what is: octets of
 #: the MTU of Ethernet less what tunnels take (RFC 3261 §18.1.1).
@@ -34,6 +40,8 @@ _UNFRAGMENTED = 1300
 #: Datagrams of no more octets keep a translator of addresses awake: CRLF CRLF, CRLF, a
 #: NUL (seen from several makers of phones).  They are not answered.
 _KEEPALIVE = 4
+
+_LOST = Failure(CONNECTION_LOST)
 
 
 class UdpFlow(Flow):
@@ -91,25 +99,27 @@ class _Nowhere(UdpFlow):
         self._transport.lost.value += 1
 
 
-class UdpTransport(DatagramProtocol):
+@implementer(IReadDescriptor)
+class UdpTransport:
     """
-    One datagram socket.
+    One datagram socket.  With ``stun``, peers that ask for their address are told it.
 
-    Give it to `IReactorSocket.adoptDatagramPort` with a ``maxPacketSize`` of
-    `LARGEST_DATAGRAM`.  With ``stun``, peers that ask for their address are told it.
+    It reads by itself, into one buffer from which each datagram is taken as it is.  What
+    Twisted has for that lets the system write into 65,535 octets for each and cuts them
+    down: a message then stands where there was room for the largest, and the memory
+    between them grows by a quarter within minutes.
     """
-
-    noisy = False
-    transport: Any  # Twisted's UDP port; no interface of it names the socket
 
     def __init__(
         self, traffic: Traffic, end: OurEnd, metrics: Metrics, *, stun: bool = False
     ) -> None:
         self.end = end
         self._stun = stun
-        self.is_open = False
         self._traffic = traffic
-        self._sendto: Callable[[bytes, Address], Any] = _not_started
+        self._reactor: IReactorFDSet
+        self._socket: socket.socket | None = None
+        self._sendto: Callable[[bytes, Address], Any] = _not_open
+        self._buffer = memoryview(bytearray(LARGEST_DATAGRAM))
         self.lost = lost_datagrams(metrics)
         self._keepalives = metrics.counter(
             "datagrams_ignored", "Datagrams that only keep a translator awake."
@@ -118,22 +128,63 @@ class UdpTransport(DatagramProtocol):
             "datagrams_long", "Datagrams sent which may be fragmented on the way."
         )
 
-    def startProtocol(self) -> None:
-        """Take the socket: Twisted's own write costs 3 µs more for checks made here."""
-        self._sendto = self.transport.getHandle().sendto
-        self.is_open = True
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a socket."""
+        return self._socket is not None
 
-    def stopProtocol(self) -> None:
-        """Let go of the socket."""
-        self.is_open = False
-        self._sendto = _not_started
+    def open(self, bound: socket.socket, reactor: IReactorFDSet) -> None:
+        """Read from a socket that does not block; it gets a descriptor of its own here."""
+        self._socket = bound.dup()
+        self._sendto = self._socket.sendto
+        self._reactor = reactor
+        reactor.addReader(self)
 
-    def datagramReceived(self, data: bytes, address: Address) -> None:
-        """Hand on one datagram."""
+    def close(self) -> None:
+        """Let go of the socket; nothing comes in any more, and what is sent is lost."""
+        if self._socket is not None:
+            self._reactor.removeReader(self)
+            self._socket.close()
+        self._socket, self._sendto = None, _not_open
+
+    # --- What the reactor asks
+
+    def fileno(self) -> int:
+        """Give the descriptor of the socket."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """Name it in what is logged meanwhile."""
+        return f"udp {self.end.bound[1]}"
+
+    def doRead(self) -> None:
+        """Read what is there, within `MOST_AT_ONCE`."""
+        assert self._socket is not None, "who is closed is not asked to read"
+        receive, buffer, take = self._socket.recvfrom_into, self._buffer, self.take
+        for _ in range(MOST_AT_ONCE):
+            try:
+                length, peer = receive(buffer)
+            except OSError:
+                # There is no more, or one that was sent did not arrive.
+                return
+            # An address of IPv6 has two numbers more.
+            take(bytes(buffer[:length]), peer[:2])
+            if self._socket is None:
+                return
+
+    def connectionLost(self, reason: Failure = _LOST) -> None:
+        """The system has closed the socket."""
+        _log.error("{end} is closed: {reason}", end=self.end.bound, reason=reason)
+        self.close()
+
+    # --- Datagrams
+
+    def take(self, data: bytes, peer: Address) -> None:
+        """Hand on one datagram.  Raises nothing that it can cause."""
         if len(data) <= _KEEPALIVE or data[0] < FIRST_OF_SIP:
-            self._keep_awake(data, address)
+            self._keep_awake(data, peer)
         else:
-            self._traffic.take(data, UdpFlow(self, address))
+            self._traffic.take(data, UdpFlow(self, peer))
 
     def _keep_awake(self, data: bytes, address: Address) -> None:
         self._keepalives.value += 1
@@ -164,5 +215,5 @@ def lost_datagrams(metrics: Metrics) -> Counter:
     return metrics.counter("datagrams_lost", "Datagrams which could not be sent.")
 
 
-def _not_started(data: bytes, peer: Address) -> Any:
+def _not_open(data: bytes, peer: Address) -> Any:
     raise OSError("the socket is closed")

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import attrs
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThreadPool
 
@@ -38,7 +38,7 @@ from presproxy.transport.streamflow import Ending
 from presproxy.transport.streams import Streams
 from presproxy.transport.tls import SecureConnection, Securing, reason_of
 from presproxy.transport.traffic import Traffic
-from presproxy.transport.udp import LARGEST_DATAGRAM, UdpTransport
+from presproxy.transport.udp import UdpTransport
 from presproxy.transport.where import Where
 
 TRANSPORTS = ("udp", "tcp", "tls")
@@ -116,7 +116,7 @@ class Wire:
     limit: float
     _user: User | None = None
     _flow: Flow | None = None
-    _port: IListeningPort | None = None
+    _socket: UdpTransport | None = None
     _streams: Streams | None = None
     _opening: Sharing[str, Flow] = attrs.field(
         factory=lambda: Sharing("ways to a server", 1)
@@ -161,8 +161,8 @@ class Wire:
     async def close(self) -> None:
         """Let go of the socket."""
         self._user = self._flow = None
-        if self._port is not None:
-            await maybeDeferred(self._port.stopListening)
+        if self._socket is not None:
+            self._socket.close()
         if self._streams is not None:
             await self._streams.stop()
 
@@ -173,14 +173,12 @@ class Wire:
             raise OSError(f"no way to {peer[0]}")
         (bound,) = bind(Where("udp", 0, local))
         metrics = Metrics()
-        transport = UdpTransport(
+        self._socket = UdpTransport(
             self._traffic("UDP", metrics), OurEnd(address_of(bound)), metrics
         )
-        self._port = self.reactor.adoptDatagramPort(
-            bound.fileno(), bound.family, transport, maxPacketSize=LARGEST_DATAGRAM
-        )
+        self._socket.open(bound, self.reactor)
         bound.close()
-        return transport.flow_to(peer)
+        return self._socket.flow_to(peer)
 
     async def _stream(self) -> Flow:
         if self._streams is None:

@@ -57,6 +57,12 @@ class Nowhere:
 
     getPeer = getHost
 
+    def dup(self):
+        return self
+
+    def addReader(self, reader):
+        pass
+
     def sendto(self, data, peer):
         pass
 
@@ -95,9 +101,9 @@ def traffic():
 
 def test_a_datagram_costs_little_in_and_out():
     transport = UdpTransport(traffic(), OurEnd(PEER), Metrics())
-    transport.makeConnection(Nowhere())
+    transport.open(Nowhere(), Nowhere())
 
-    each = seconds_each(lambda: transport.datagramReceived(MESSAGE, PEER))
+    each = seconds_each(lambda: transport.take(MESSAGE, PEER))
 
     print(f"{each * 1e6:.2f} µs a datagram in and out")
     assert each < MOST_FOR_A_DATAGRAM

@@ -3,9 +3,13 @@ from __future__ import annotations
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from presproxy.errors import PresproxyError
+from presproxy.transport.ends import OurEnd
+from presproxy.transport.traffic import Traffic
+from presproxy.transport.udp import MOST_AT_ONCE, UdpTransport
 from presproxy.transport.where import Where
 
 LOOPBACKS = pytest.mark.parametrize("loopback", ["127.0.0.1", "::1"])
@@ -237,3 +241,65 @@ async def test_processes_may_share_a_port(open_house):
     again = await open_house(share=True).listen(where)
 
     assert again == [where]
+
+
+class Endless:
+    """A socket in which there is always one more datagram, of no octets."""
+
+    read = 0
+
+    def dup(self):
+        return self
+
+    def sendto(self, data, peer):
+        pass
+
+    def recvfrom_into(self, buffer):
+        self.read += 1
+        return 0, ("192.0.2.1", 5060)
+
+
+class Reading:
+    """A reactor that reads when it is told to."""
+
+    def addReader(self, reader):
+        self.reader = reader
+
+
+def test_what_never_ends_leaves_the_others_their_turn(house):
+    traffic = Traffic(
+        "udp", house.receive, tap=house.tap, metrics=house.metrics, now=lambda: 0.0
+    )
+    transport = UdpTransport(traffic, OurEnd(("192.0.2.9", 5060)), house.metrics)
+    endless, reactor = Endless(), Reading()
+    transport.open(endless, reactor)
+
+    reactor.reader.doRead()
+
+    assert endless.read == house.count("datagrams_ignored") == MOST_AT_ONCE
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_ends_while_it_reads_reads_no_more(house, open_house, datagram_peer):
+    connections = open_house()
+    [where] = await connections.listen(Where("udp", 0, "127.0.0.1"))
+    peer = datagram_peer("127.0.0.1")
+    ended = []
+
+    class Ending:
+        def put(self, received):
+            ended.append(received)
+            Deferred.fromCoroutine(connections.stop())
+
+    house.received = Ending()
+    peer.send(b"a message", where)
+    peer.send(b"another message", where)
+    while not ended:
+        await deferLater(reactor, 0)
+    await deferLater(reactor, 0)
+
+    [(data, flow)] = ended
+    flow.send(b"an answer")
+    assert data == b"a message"
+    assert not flow.is_open
+    assert house.count("datagrams_lost") == 1
