@@ -13,7 +13,7 @@ HOUSE = Path(presproxy.__file__).parent
 FLOORS = (
     {"errors", "metrics", "trace"},
     {"sip", "documents"},
-    {"model", "transaction"},
+    {"model", "transaction", "tracing"},
     {"interfaces", "proxying", "transport"},
     {"extend", "useragent"},
     {"events", "packages", "lync", "xcap"},
@@ -26,7 +26,16 @@ FLOORS = (
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 #: Rooms that run without a reactor: nothing of Twisted but the logger.
-PURE = {"sip", "documents", "model", "transaction", "proxying", "events", "packages"}
+PURE = {
+    "sip",
+    "documents",
+    "tracing",
+    "model",
+    "transaction",
+    "proxying",
+    "events",
+    "packages",
+}
 
 
 def imports(path: Path) -> Iterator[str]:

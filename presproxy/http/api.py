@@ -23,8 +23,10 @@ from presproxy.http.answers import (
     refuse,
     routed_nowhere,
 )
+from presproxy.http.arguments import number, text
 from presproxy.http.openapi import description
 from presproxy.http.sight import Sight
+from presproxy.http.trace.views import TraceViews
 from presproxy.interfaces import IContactList
 from presproxy.model.decision import Handling
 from presproxy.model.identity import Identity
@@ -48,8 +50,9 @@ class Api:
 
     app = Klein()
 
-    def __init__(self, sight: Sight):
+    def __init__(self, sight: Sight, trace: TraceViews):
         self._sight = sight
+        self._trace = trace
 
     # -- Showing ---------------------------------------------------------------------
 
@@ -141,12 +144,25 @@ class Api:
         """Say what a watcher may see of a presentity, and who says so."""
         watcher = self._needed(request, "watcher")
         presentity = self._needed(request, "presentity")
-        package = _text(request, "package") or _PRESENCE
+        package = text(request, "package") or _PRESENCE
         if package not in self._sight.packages:
             known = ", ".join(self._sight.packages)
             raise Wrong(400, "package", f"package is one of {known}")
         said = await self._sight.explain(Identity(watcher, ""), presentity, package)
         return _shown(request, shapes.explained(watcher, presentity, package, said))
+
+    # -- The trace -------------------------------------------------------------------
+
+    @app.route("/trace", methods=["GET"])
+    async def trace(self, request: IRequest) -> bytes:
+        """Show what went over the wire, or give it as a file."""
+        given = await self._trace.page(request)
+        return given if isinstance(given, bytes) else _shown(request, given)
+
+    @app.route("/trace/<name>", methods=["GET"])
+    async def traced(self, request: IRequest, name: str) -> bytes:
+        """Show one message whole."""
+        return _shown(request, await self._trace.message(name))
 
     # -- Contact lists ---------------------------------------------------------------
 
@@ -190,8 +206,8 @@ class Api:
             raise Wrong(400, where, f"{where}: {text!r} is no UTF-8") from error
 
     def _argument(self, request: IRequest, name: str) -> AddressOfRecord | None:
-        text = _text(request, name)
-        return None if text is None else self._address(text, name)
+        found = text(request, name)
+        return None if found is None else self._address(found, name)
 
     def _needed(self, request: IRequest, name: str) -> AddressOfRecord:
         found = self._argument(request, name)
@@ -242,8 +258,8 @@ def _page(
     request: IRequest, found: Collection[T], shape: Callable[[T], object]
 ) -> bytes:
     """Show one page of a list; ``next`` is where the next one begins, null at the end."""
-    begin = _number(request, "from", 0, 0, 2**31)
-    count = _number(request, "count", _PAGE, 1, _LONGEST_PAGE)
+    begin = number(request, "from", 0, 0, 2**31)
+    count = number(request, "count", _PAGE, 1, _LONGEST_PAGE)
     end = begin + count
     return _shown(
         request,
@@ -253,20 +269,6 @@ def _page(
             "items": [shape(each) for each in islice(found, begin, end)],
         },
     )
-
-
-def _number(request: IRequest, name: str, default: int, least: int, most: int) -> int:
-    text = _text(request, name)
-    if text is None:
-        return default
-    if text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text):
-        return min(int(text), most)
-    raise Wrong(400, name, f"{name} is a number from {least} to {most}")
-
-
-def _text(request: Any, name: str) -> str | None:
-    values: Sequence[bytes] = request.args.get(name.encode(), ())
-    return values[0].decode("utf-8", "replace") if values else None
 
 
 def _body(request: Any) -> Any:

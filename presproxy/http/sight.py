@@ -15,6 +15,7 @@ from presproxy.metrics import Metrics
 from presproxy.model.decision import Explained
 from presproxy.model.identity import Identity
 from presproxy.sip.uri import AddressOfRecord
+from presproxy.trace import Ring
 
 
 @attrs.frozen
@@ -45,7 +46,8 @@ class Sight:
     ``home`` gives an address as it is kept here; ``explain`` asks the contact ACLs;
     ``lists`` is the one whose lists can be written, if there is one; ``kept`` gives a
     contact list as its owner's clients show it; ``now`` is the wall clock, and
-    ``listeners`` the places really listened on.  ``behind`` gives the servers behind us.
+    ``ticks`` that of latencies, by which ``ring`` holds messages.  ``listeners`` are the
+    places really listened on.  ``behind`` gives the servers behind us.
     """
 
     version: str
@@ -60,6 +62,8 @@ class Sight:
     kept: Callable[[AddressOfRecord], ContactList]
     metrics: Metrics
     now: Callable[[], float]
+    ticks: Callable[[], float]
+    ring: Ring
     listeners: Callable[[], Sequence[str]]
     is_ready: Callable[[], bool]
     behind: Callable[[], Sequence[Behind]] = tuple

@@ -8,10 +8,13 @@ to names of the loopback: a page in somebody's browser that points its own name 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from socket import gethostname
 from typing import Any
 
 from klein import Klein
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 
@@ -20,6 +23,9 @@ from presproxy.http.api import Api
 from presproxy.http.channel import CONNECTIONS, TIMEOUT, BoundedSite
 from presproxy.http.exposition import CONTENT_TYPE, exposition
 from presproxy.http.sight import Sight
+from presproxy.http.trace.looking import KEPT, Looking
+from presproxy.http.trace.shapes import SERVER
+from presproxy.http.trace.views import TraceViews
 from presproxy.transport.sockets import address_of, bind
 from presproxy.transport.where import Where
 
@@ -42,11 +48,15 @@ class HttpDoor:
     ):
         self._reactor = reactor
         self._sight = sight
-        self._api = Api(sight)
+        self._looking = Looking(sight.ring, sight.now, sight.ticks, self._breath)
+        trace = TraceViews(self._looking, self._our_lane, sight.version, gethostname())
+        self._api = Api(sight, trace)
         self.site = BoundedSite(
             self.app.resource(), reactor, timeout=timeout, connections=connections
         )
         self._ports: list[Any] = []
+        self._sweeping = LoopingCall(self._looking.sweep)
+        self._sweeping.clock = reactor
         sight.metrics.gauge(
             "http_connections", "HTTP connections open.", lambda: len(self.site.open)
         )
@@ -55,6 +65,23 @@ class HttpDoor:
             "HTTP requests that ended in an error nobody expected.",
             lambda: self.site.defects,
         )
+
+    def _breath(self) -> Deferred[None]:
+        """Wait until the reactor has done what else there is to do now."""
+        return deferLater(self._reactor, 0)
+
+    def _our_lane(self) -> Mapping[str, Any]:
+        """Show ourselves beside those who speak with us."""
+        address = next(iter(self._sight.listeners()), "")
+        return {
+            "id": SERVER,
+            "role": "server",
+            "identity": None,
+            "label": "presproxy",
+            "agent": gethostname(),
+            "address": address.partition(":")[2] or None,
+            "transport": None,
+        }
 
     def listen(self, where: Where) -> Where:
         """
@@ -71,10 +98,13 @@ class HttpDoor:
             )
             # The reactor has a descriptor of its own now.
             bound.close()
+        self._sweeping.start(KEPT, now=False)
         return places[0]
 
     async def stop(self) -> None:
         """Answer no more."""
+        if self._sweeping.running:
+            self._sweeping.stop()
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)

@@ -226,6 +226,8 @@ class PresenceServer:
             kept=self.house.contacts.shown,
             metrics=self.metrics,
             now=self.house.now,
+            ticks=self.core.ticks,
+            ring=self.ring,
             listeners=lambda: [str(where) for where in self.bound],
             is_ready=lambda: self.is_ready,
             behind=partial(behind, self.prober),

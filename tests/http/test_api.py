@@ -33,8 +33,7 @@ def check(path: str, method: str, answer) -> None:
     if content is None:
         assert answer.body == b""
         return
-    (media_type,) = content
-    assert answer.header("content-type").startswith(media_type)
+    media_type = answer.header("content-type").partition(";")[0]
     reference = content[media_type]["schema"]
     validator = Draft202012Validator(
         {**ROOT, **reference}, format_checker=FormatChecker()
@@ -129,6 +128,7 @@ async def test_the_description_is_served(door):
         ("/upstreams", ""),
         ("/explain", "?watcher=alice@example.test&presentity=bob@example.test"),
         ("/contacts/{aor}", ""),
+        ("/trace", ""),
     ],
 )
 @waiting_test

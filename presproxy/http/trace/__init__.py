@@ -1,0 +1,1 @@
+"""The trace by HTTP: what is held, one message of it, and what leaves it as a file."""
