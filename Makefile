@@ -2,6 +2,7 @@
 # make demo   plays the flow of two users against a server of its own
 # make test   runs every test; those that need another program are skipped without it
 # make lint   style and types;  make docs  the pages;  make bench  what things cost
+# make calls  ten thousand calls through a Kamailio behind, by each mix of transports
 # make budgets  whether single steps keep to what they may cost, on a quiet machine
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
 
-.PHONY: run demo test lint bench budgets docs clean
+.PHONY: run demo test lint bench budgets calls docs clean
 
 run: $(VENV)/.installed
 	$(BIN)/twistd -n --pidfile= presproxy $(ARGS)
@@ -30,6 +31,9 @@ bench: $(VENV)/.installed-test
 
 budgets: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m speed tests/bench $(ARGS)
+
+calls: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m calls tests/scenarios/front $(ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html

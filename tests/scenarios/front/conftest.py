@@ -109,7 +109,7 @@ def call(front, sipp, lines):
 def phone(behind, sipp, lines):
     """Starts who is called, registered at Kamailio without us, by a transport."""
 
-    def start(scenario, user, transport, *, count=10, words=()):
+    def start(scenario, user, transport, *, count=10, words=(), **more):
         port = unused_port()
         place = f"127.0.0.1:{port}"
         if transport == "tls":
@@ -123,6 +123,7 @@ def phone(behind, sipp, lines):
         started = sipp(
             *(scenario, "-p", str(port), "-t", by, "-s", user, "-m", str(count)),
             words=words,
+            **more,
         )
         peer = Peer(behind.address, f"{user}@contoso.com")
         fields = {"Contact": f"<sip:{user}@{contact}>", "To": f"<{peer.aor}>"}
@@ -138,7 +139,7 @@ def phone(behind, sipp, lines):
 def phone_here(front, sipp, lines):
     """Starts who is called, registered at Kamailio through us, by a transport."""
 
-    def start(scenario, user, transport, *, count=10, words=()):
+    def start(scenario, user, transport, *, count=10, words=(), **more):
         def register(end):
             place = f"{end[0]}:{end[1]};transport={transport}"
             return written(f"{user}@contoso.com", place)
@@ -151,6 +152,7 @@ def phone_here(front, sipp, lines):
                     "[local_port]>": f"[local_port];transport={transport}>",
                     **dict(words),
                 },
+                **more,
             )
 
         if transport == "udp":
