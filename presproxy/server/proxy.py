@@ -113,9 +113,9 @@ class Proxy:
     metrics: Metrics
     most: int
     most_of_one: int
+    orders: Orders
     front: Front | None = None
     screen: Screen | None = None
-    orders: Orders | None = None
     _route_tokens: RouteTokens = attrs.field(init=False)
     _board: Switchboard = attrs.field(init=False)
     _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
@@ -165,14 +165,11 @@ class Proxy:
             return True
         if request.has("route") and self._is_on_its_way(request):
             return True
-        if request.method == "NOTIFY" and self._is_order(request, flow):
+        if request.method == "NOTIFY" and self.orders.has(request, flow):
             return True
         if self.front is None:
             return False
         return self.front.decide(request, flow) is Action.FORWARD
-
-    def _is_order(self, request: Request, flow: Flow) -> bool:
-        return self.orders is not None and self.orders.has(request, flow)
 
     def _is_on_its_way(self, request: Request) -> bool:
         """Whether its Route is one that we wrote."""
@@ -274,7 +271,7 @@ class Proxy:
                 # Who signs all that he sends may expect that it is looked at.
                 await self._identify(exchange)
             return [target]
-        if self._is_order(request, exchange.flow):
+        if self.orders.has(request, exchange.flow):
             return await self.targets.of_user(passage.uri)
         front = self.front
         if front is None:

@@ -45,10 +45,8 @@ from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.keys import KeptKeys
-from presproxy.server.lync.batches import Batches
 from presproxy.server.lync.connected import Connected
 from presproxy.server.lync.lists import ListDialogs
-from presproxy.server.lync.members import Members
 from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
 from presproxy.server.notify import NotifyStep
@@ -66,6 +64,7 @@ from presproxy.server.targets import Targets
 from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
+from presproxy.service.batches import build_batches
 from presproxy.service.behind import build_aggregate
 from presproxy.service.front import Roads, build_front, build_prober
 from presproxy.service.lamps import build_mailboxes
@@ -266,25 +265,17 @@ def build(
             limits.body,
             now,
             Piggyback(agent, connected, now),
-            Batches(
+            build_batches(
                 packages,
                 domains,
-                list_dialogs,
-                Members(
-                    agent,
-                    decider,
-                    domains,
-                    room,
-                    tokens,
-                    limits.batch,
-                    limits.watchers_of_one,
-                    now,
-                    lists.subscribers.introduced,
-                ),
-                list_notifier,
+                agent,
+                decider,
+                room,
                 tokens,
-                limits.batch,
-                limits.body,
+                list_dialogs,
+                list_notifier,
+                lists.subscribers.introduced,
+                limits,
                 now,
             ),
         ),
@@ -318,9 +309,9 @@ def build(
         metrics,
         limits.relayed,
         limits.relayed_of_one,
+        Orders(pbxs, front),
         front,
         Screen(decider) if configuration.proxy.screen else None,
-        Orders(pbxs, front),
     )
     layer.give_acks_to(proxy.acknowledge)
     core = Core(
