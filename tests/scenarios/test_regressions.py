@@ -1,4 +1,32 @@
-"""What phones and soft clients are known to send, and what they need to be sent."""
+"""
+What phones and soft clients are known to send, and what they need to be sent.
+
+Ten things have gone wrong again and again, in one product or another.  Where each is looked
+at, in this folder unless a folder is named:
+
+1. *An idle lamp is an empty document.*  ``test_desk_phones``: an idle lamp is told as a call
+   that has ended.
+2. *CSeq and version fall when the server starts again.*  Here: CSeq and version rise over a
+   restart, a lamp goes on after a restart, a dialog that was not kept is gone.
+3. *A NOTIFY is not complete, or comes before the 2xx, or not after a refresh.*  Here for
+   presence, ``test_desk_phones`` for lamps and mailboxes: every NOTIFY is complete, a
+   refresh is answered by a NOTIFY, the latest state waits.
+4. *PIDF that only a parser can read.*  Here: the prefixes that string matchers want.
+5. *PUBLISH from loose clients.*  Here: a publication without Expires, any word in basic,
+   parameters of the address, a modification without an entity-tag.
+6. *A list in the body of a SUBSCRIBE, compressed.*  Lists of SIMPLE clients are not served.
+7. *A SUBSCRIBE without a user.*  Here and ``test_desk_phones``: a mailbox without a user but
+   in From, a lamp that is named in To alone.
+8. *Two branches ring, one is answered.*  ``test_desk_phones``: the one that is answered is
+   shown; ``tests/packages/test_dialog``: a phone that breaks on two, one that blinks.
+9. *The oddities of PBXs as servers behind.*  ``test_odd_server_behind``, for a connection that
+   closes ``test_aggregate``: a server behind that was killed is asked anew.
+10. *Framing, keep-alives and credentials of old phones.*  Here: a keep-alive without branch,
+    transactions of the old kind, external document types; ``test_bad_wire``: pings, datagrams
+    that are no request; ``test_digest``: credentials as phones write them, counts that begin
+    anywhere; ``test_storage_trouble``: 503 with Retry-After; ``tests/notify/test_sip``: a
+    watcher may miss one; ``tests/notify/test_refusals``: 481 ends.
+"""
 
 from __future__ import annotations
 

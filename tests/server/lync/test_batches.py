@@ -390,7 +390,7 @@ def test_who_answers_nothing_is_given_up(client, desk, stream):
     publish(desk, "bob", "one")
     desk.clock.advance(0)
 
-    desk.sleep(33)
+    desk.sleep(66)
 
     assert (desk.subscriptions, len(desk.server.house.list_dialogs)) == ((), 0)
     assert (stream.holds, desk.defects) == (0, 0)
