@@ -147,3 +147,14 @@ class Conflict(PresproxyError):
 
 class NodeLost(PresproxyError):
     """This node's lease ran out; its dialogs are others' now."""
+
+
+def forget_traceback(error: BaseException) -> None:
+    """
+    Let go of what an error knows of where it was raised, once it has been dealt with.
+
+    One that went through several waiting coroutines has some twenty frames in a circle
+    with it, which would be in memory until the garbage collector comes: for what goes
+    wrong each second because peers are as they are.
+    """
+    error.__traceback__ = None

@@ -23,7 +23,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from presproxy.errors import FlowClosed, LimitReached, PresproxyError
+from presproxy.errors import (
+    FlowClosed,
+    LimitReached,
+    PresproxyError,
+    forget_traceback,
+)
 from presproxy.extend.maker import option
 from presproxy.interfaces import IHouse, INotifier, IRouteKeeper
 from presproxy.metrics import Counter, Histogram
@@ -442,8 +447,10 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run what waits, for a watcher who cannot be told at once; the root of its coroutine."""
 
     def failed(failure: Failure) -> None:
-        if failure.check(PresproxyError):
-            _log.debug("A NOTIFY has to wait: {error}", error=failure.value)
+        error = failure.value
+        if isinstance(error, PresproxyError):
+            _log.debug("A NOTIFY has to wait: {error}", error=error)
+            forget_traceback(error)
         else:
             _log.failure("A NOTIFY went wrong in a way it must not", failure=failure)
 

@@ -17,6 +17,7 @@ from typing import Any
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IProtocolFactory
 
+from presproxy.errors import forget_traceback
 from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
@@ -177,6 +178,7 @@ class Connections:
                 return await self.flow_by(hop)
             except Unreachable as unreachable:
                 failures.append(str(unreachable))
+                forget_traceback(unreachable)
         raise Unreachable(target, "; ".join(failures) or "it leads nowhere")
 
     async def locate(self, target: str) -> Sequence[Hop]:

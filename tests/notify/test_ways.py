@@ -135,6 +135,18 @@ def test_a_watcher_who_has_left_is_not_looked_for_again(line):
     assert not line.house.reactor.getDelayedCalls()
 
 
+def test_nothing_is_known_any_more_of_a_way_that_was_not_found(line):
+    watcher = line.connected(State.TERMINATED)
+    flow_of(watcher).close()
+    unreachable = Unreachable()
+    line.ways.append(unreachable)
+
+    line.tell(b"nobody", watcher)
+
+    assert line.looked_for
+    assert unreachable.__traceback__ is None
+
+
 def test_a_watcher_who_shows_himself_is_told_at_once_and_nothing_older_after(line):
     watcher = line.connected()
     flow_of(watcher).close()

@@ -7,11 +7,12 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectError
 from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.internet.testing import MemoryReactorClock
 from twisted.names.error import DNSNameError
 from twisted.python.failure import Failure
 
-from presproxy.errors import LimitReached
+from presproxy.errors import LimitReached, forget_traceback
 from presproxy.transport.connections import Connections
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.locate import Locator
@@ -194,6 +195,29 @@ async def test_a_peer_who_is_not_there_is_named(open_house, datagram_peer):
         f"{uri} cannot be reached: tcp:127.0.0.1:{port} cannot be reached: "
         "Connection refused"
     )
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_known_of_a_failure_is_free_once_it_is_told(
+    open_house, datagram_peer, count_living
+):
+    port = datagram_peer("127.0.0.1").address[1]
+    connections = open_house()
+    before = count_living(Unreachable)
+
+    told = []
+
+    def failed(failure):
+        told.append(str(failure.value))
+        forget_traceback(failure.value)
+
+    uri = f"sip:127.0.0.1:{port};transport=tcp"
+    Deferred.fromCoroutine(connections.flow_to(uri)).addErrback(failed)
+    while not told:
+        await deferLater(reactor, 0)
+
+    assert str(port) in told[0]
+    assert count_living(Unreachable) == before
 
 
 @pytest_twisted.ensureDeferred
