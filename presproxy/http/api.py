@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from klein import Klein
+from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 from werkzeug.exceptions import HTTPException
 
@@ -24,6 +25,7 @@ from presproxy.http.answers import (
     routed_nowhere,
 )
 from presproxy.http.arguments import number, text
+from presproxy.http.console.feed import Feed
 from presproxy.http.openapi import description
 from presproxy.http.sight import Sight
 from presproxy.http.trace.views import TraceViews
@@ -50,9 +52,10 @@ class Api:
 
     app = Klein()
 
-    def __init__(self, sight: Sight, trace: TraceViews):
+    def __init__(self, sight: Sight, trace: TraceViews, feed: Feed):
         self._sight = sight
         self._trace = trace
+        self._feed = feed
 
     # -- Showing ---------------------------------------------------------------------
 
@@ -64,17 +67,7 @@ class Api:
     @app.route("/server", methods=["GET"])
     def server(self, request: IRequest) -> bytes:
         """Say who answers, and where it listens."""
-        sight = self._sight
-        return _shown(
-            request,
-            {
-                "version": sight.version,
-                "now": shapes.moment(sight.now()),
-                "domains": sorted(sight.domains),
-                "listeners": list(sight.listeners()),
-                "is_ready": sight.is_ready(),
-            },
-        )
+        return _shown(request, shapes.server(self._sight))
 
     @app.route("/presentities", methods=["GET"])
     def presentities(self, request: IRequest) -> bytes:
@@ -163,6 +156,26 @@ class Api:
     async def traced(self, request: IRequest, name: str) -> bytes:
         """Show one message whole."""
         return _shown(request, await self._trace.message(name))
+
+    # -- The stream ------------------------------------------------------------------
+
+    @app.route("/events", methods=["GET"])
+    def events(self, request: Any) -> Deferred[bytes]:
+        """Tell what is new, for as long as somebody reads."""
+        last = request.getHeader("last-event-id") or text(request, "last") or ""
+        return self._feed.open(request, text(request, "topics") or "", last)
+
+    @app.route("/events/<reader>/topics", methods=["POST"])
+    def topics(self, request: IRequest, reader: str) -> bytes:
+        """Let a reader have other topics."""
+        asked = _body(request)
+        names = asked.get("topics") if isinstance(asked, dict) else None
+        if not isinstance(names, str):
+            raise Wrong(400, "topics", "topics is a text")
+        if not self._feed.change(reader, names):
+            raise Wrong(404, "path", "there is no such reader")
+        request.setResponseCode(204)
+        return b""
 
     # -- Contact lists ---------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 from presproxy.documents.lync.contacts import DEFAULT_GROUP, ContactList
 from presproxy.events.locations import Registration
 from presproxy.events.resource import Resource
-from presproxy.http.sight import Behind, Used
+from presproxy.http.sight import Behind, Sight, Used
 from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.model.decision import Explained, Handling
 from presproxy.model.publication import Publication
@@ -26,6 +26,17 @@ def moment(seconds: float) -> str:
     """Write a moment on the wall clock as RFC 3339 has it."""
     at = datetime.fromtimestamp(seconds, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def server(sight: Sight) -> JSON:
+    """Show who answers, and where it listens."""
+    return {
+        "version": sight.version,
+        "now": moment(sight.now()),
+        "domains": sorted(sight.domains),
+        "listeners": list(sight.listeners()),
+        "is_ready": sight.is_ready(),
+    }
 
 
 def presentity(aor: AddressOfRecord, resources: Iterable[Resource]) -> JSON:

@@ -9,6 +9,7 @@ to names of the loopback: a page in somebody's browser that points its own name 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from secrets import token_hex
 from socket import gethostname
 from typing import Any
 
@@ -21,7 +22,10 @@ from werkzeug.exceptions import HTTPException
 from presproxy.http.answers import Wrong, not_now, refuse, routed_nowhere
 from presproxy.http.api import Api
 from presproxy.http.channel import CONNECTIONS, TIMEOUT, BoundedSite
+from presproxy.http.console.feed import Feed
+from presproxy.http.console.topics import ServerTopic, opener_of_trace
 from presproxy.http.exposition import CONTENT_TYPE, exposition
+from presproxy.http.shapes import server
 from presproxy.http.sight import Sight
 from presproxy.http.trace.looking import KEPT, Looking
 from presproxy.http.trace.shapes import SERVER
@@ -50,7 +54,16 @@ class HttpDoor:
         self._sight = sight
         self._looking = Looking(sight.ring, sight.now, sight.ticks, self._breath)
         trace = TraceViews(self._looking, self._our_lane, sight.version, gethostname())
-        self._api = Api(sight, trace)
+        self._feed = Feed(
+            reactor,
+            {
+                "trace": opener_of_trace(trace),
+                "server": lambda rest, number: ServerTopic(lambda: server(sight)),
+            },
+            lambda: sight.ring.next - 1,
+            token_hex(4),
+        )
+        self._api = Api(sight, trace, self._feed)
         self.site = BoundedSite(
             self.app.resource(), reactor, timeout=timeout, connections=connections
         )
@@ -59,6 +72,9 @@ class HttpDoor:
         self._sweeping.clock = reactor
         sight.metrics.gauge(
             "http_connections", "HTTP connections open.", lambda: len(self.site.open)
+        )
+        sight.metrics.gauge(
+            "http_readers", "Pages that are kept up to date.", lambda: len(self._feed)
         )
         sight.metrics.gauge(
             "http_defects",
@@ -105,6 +121,7 @@ class HttpDoor:
         """Answer no more."""
         if self._sweeping.running:
             self._sweeping.stop()
+        self._feed.stop()
         ports, self._ports = self._ports, []
         for port in ports:
             await maybeDeferred(port.stopListening)

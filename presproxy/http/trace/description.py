@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from presproxy.http.describing import (
+    AGAIN,
     JSON,
     MOMENT,
     NUMBER,
@@ -60,6 +61,40 @@ PATHS: JSON = {
                 **WRONG,
             },
         }
+    },
+    "/events": {
+        "get": {
+            "summary": "What is new, as server-sent events.",
+            "parameters": [
+                in_query(
+                    "topics",
+                    "What to be told of, separated by ``|``: ``server``, or ``trace:`` and "
+                    "a filter, with ``!`` before it for errors only.",
+                ),
+                in_query("last", "The id of the last event, where no header says it."),
+            ],
+            "responses": {
+                "200": {
+                    "description": "Events, until somebody ends it.",
+                    "content": {"text/event-stream": {"schema": TEXT}},
+                },
+                **WRONG,
+                **AGAIN,
+            },
+        }
+    },
+    "/events/{reader}/topics": {
+        "parameters": [in_path("reader", "The id that ``hello`` told.")],
+        "post": {
+            "summary": "Be told of something else.",
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": an_object(["topics"], topics=TEXT)}
+                },
+            },
+            "responses": {**answer("204", "So it is."), **WRONG},
+        },
     },
     "/trace/{name}": getting(
         "One message in full.",
