@@ -44,7 +44,8 @@ class Instance:
     One server that can be started again and again on the same ports and the same state.
 
     ``options`` are what is added to the command line; an empty ``storage`` leaves that
-    option out.  With a ``certificate``, a file with its key in it as well, it speaks TLS.
+    option out.  With a ``certificate``, a file with its key in it as well, it speaks TLS;
+    ``clients`` is the file of who certifies peers.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class Instance:
     http: Address = ("127.0.0.1", 0)
     tls: Address = ("127.0.0.1", 0)
     certificate: Path | None = None
+    clients: Path | None = None
     _process: subprocess.Popen[bytes] | None = None
     _logs: int = 0
 
@@ -184,7 +186,8 @@ class Instance:
         if self.certificate is not None:
             host, port = self.tls
             secure = f"tls:{port}:interface={host}:cert={self.certificate}"
-            arguments += ["--listen", secure]
+            asked = f":clients={self.clients}" if self.clients is not None else ""
+            arguments += ["--listen", f"{secure}{asked}"]
         arguments += ["--http", "tcp:{1}:interface={0}".format(*self.http)]
         arguments += ["--domain", self.domain]
         if self.storage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 
@@ -183,10 +184,7 @@ class Peer:
 
     def pump(self, wait: float) -> bool:
         """Take what comes next, at most ``wait`` seconds later; say whether it came."""
-        if (
-            self.is_closed
-            or not select.select([self.socket], [], [], max(0.0, wait))[0]
-        ):
+        if self.is_closed or not self._has_come(wait):
             return False
         if self.transport == "udp":
             self._take(self.socket.recv(65535))
@@ -205,6 +203,12 @@ class Peer:
         for each in messages:
             self._take(each)
         return True
+
+    def _has_come(self, wait: float) -> bool:
+        # What TLS has read and not given yet nobody waits for at the socket.
+        if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            return True
+        return bool(select.select([self.socket], [], [], max(0.0, wait))[0])
 
     def closed_by_server(self, limit: float = LIMIT) -> bool:
         """Wait for the server to close the stream, taking what comes before."""
