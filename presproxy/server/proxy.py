@@ -479,6 +479,7 @@ class Proxy:
             path = front.tokens.write(self._name(exchange.flow))
         return Manner(
             partial(front.asserted, exchange),
+            partial(front.told, exchange),
             keeps_credentials=self._leaves_credentials,
             path=path,
             accepted=front.accepted(exchange),

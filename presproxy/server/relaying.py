@@ -27,7 +27,7 @@ from presproxy.proxying.context import (
     PassBack,
     Respond,
 )
-from presproxy.proxying.forward import Onward, forwarded, passed_back
+from presproxy.proxying.forward import ASSERTED, Onward, forwarded, passed_back
 from presproxy.proxying.inspect import Passage
 from presproxy.proxying.token import RouteTokens
 from presproxy.server.answer import RETRY_AFTER, Answer
@@ -48,6 +48,9 @@ _log = Logger()
 
 #: These begin a dialog, and what follows in it has to come by us.
 _BEGINNING = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
+
+
+_ASSERTED = ASSERTED.lower()
 
 
 class Wire(Protocol):
@@ -94,13 +97,15 @@ class Manner:
     """
     How the copies of one request differ from it; by default as between user agents.
 
-    ``asserted`` gives the values of P-Asserted-Identity for a target.  With
+    ``asserted`` gives the values of P-Asserted-Identity for a target, and ``told`` those
+    that go back with a response by one.  With
     ``keeps_credentials`` a server gets what the sender proves himself with.  ``path`` is
     our part of a Path.  What a server accepts is passed back once ``accepted`` is done,
     which says whether all is well.
     """
 
     asserted: Callable[[Target], Sequence[str]] = lambda target: ()
+    told: Callable[[Target, Response], Sequence[str]] = lambda target, response: ()
     keeps_credentials: bool = False
     path: str | None = None
     accepted: Callable[[Response], Awaitable[Answer | None]] | None = None
@@ -155,6 +160,8 @@ class Relayed:
     _manner: Manner = attrs.field(factory=Manner, init=False)
     _context: Context | None = attrs.field(default=None, init=False)
     _legs: dict[Branch, Leg] = attrs.field(factory=dict, init=False)
+    #: Of responses that may go back: who is asserted to have sent them.
+    _asserted: dict[Response, Sequence[str]] = attrs.field(factory=dict, init=False)
 
     @property
     def request(self) -> Request:
@@ -193,6 +200,8 @@ class Relayed:
             return
         if detour is not None and status != 503:
             detour.heard(status)
+        if response is not None and response.has(_ASSERTED):
+            self._asserted[response] = self._manner.told(branch.target, response)
         if response is None:
             if status >= 200:
                 self._do(context.fail(branch, 502, now), now)
@@ -397,7 +406,9 @@ class Relayed:
     def _pass_back(self, act: PassBack, now: float) -> None:
         status = act.response.status
         try:
-            data = passed_back(act.response, act.more)
+            asserted = self._asserted.pop(act.response, ())
+            more = ((ASSERTED, value) for value in asserted)
+            data = passed_back(act.response, (*act.more, *more))
         except MalformedField:
             data = None
         accepted = self._manner.accepted

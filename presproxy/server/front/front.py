@@ -33,7 +33,7 @@ from presproxy.server.front.routes import (
 )
 from presproxy.server.front.upstream import Attempt, Upstream
 from presproxy.sip.flow import Flow
-from presproxy.sip.message import Request, Response
+from presproxy.sip.message import Message, Request, Response
 from presproxy.sip.uri import SipURI
 
 #: Keeps what a server accepted; gives our refusal if it cannot.
@@ -161,15 +161,28 @@ class Front:
         """
         request = exchange.request
         if self.is_near(exchange.flow):
-            wants = {each.lower() for each in request.values("privacy")}
-            is_private = any("id" in each.split(";") for each in wants)
-            if is_private and target.detour is None:
+            if target.detour is None and _is_private(request):
                 return ()
             return request.values(ASSERTED.lower())
         identity = exchange.identity
         if target.detour is None or identity is None or identity.proof == _UNPROVED:
             return ()
         return (f"<{identity.aor}>",)
+
+    def told(
+        self, exchange: Exchange, target: Target, response: Response
+    ) -> Sequence[str]:
+        """
+        Give what a response may assert of who answers.
+
+        It is what a server says; and a phone is told unless he wants it to be private.
+        """
+        is_server = target.detour is not None
+        if not is_server and (target.flow is None or not self.is_near(target.flow)):
+            return ()
+        if _is_private(response) and not self.is_near(exchange.flow):
+            return ()
+        return response.values(ASSERTED.lower())
 
     def accepted(
         self, exchange: Exchange
@@ -191,6 +204,12 @@ class Front:
             if answer is None:
                 raise
             return answer
+
+
+def _is_private(message: Message) -> bool:
+    """Whether who sends it wants nobody told who he is (RFC 3325 §9.3)."""
+    wants = (part for each in message.values("privacy") for part in each.split(";"))
+    return any(each.strip().lower() == "id" for each in wants)
 
 
 def _attempt(upstream: Upstream, passage: Passage, request: Request) -> Attempt:

@@ -314,6 +314,52 @@ def test_what_the_server_asserts_goes_to_phones_unless_private(
     assert one(bob.read()).get("p-asserted-identity") == expected
 
 
+@pytest.mark.parametrize(
+    ("privacy", "expected"),
+    [
+        ({}, "<sip:bob@example.test>"),
+        ({"Privacy": "none"}, "<sip:bob@example.test>"),
+        ({"Privacy": "user; id"}, None),
+    ],
+    ids=["", "none", "id"],
+)
+@pytest.mark.parametrize("status", ["180 Ringing", "200 OK", "486 Busy Here"])
+def test_who_answers_at_the_server_is_told_unless_private(
+    alice, pbx, status, privacy, expected
+):
+    alice.send("INVITE", BOB)
+    fields = {"P-Asserted-Identity": "<sip:bob@example.test>", **privacy}
+    pbx.respond(one(pbx.read()), status, fields)
+    *_, answer = alice.read()
+
+    assert answer.get("p-asserted-identity") == expected
+
+
+def test_what_a_phone_says_of_who_answers_goes_nowhere(bob, pbx):
+    path = register(bob, pbx).get("path")
+    called(pbx, bob, path, "INVITE", {})
+    fields = {"P-Asserted-Identity": "<sip:boss@example.test>"}
+    bob.respond(one(bob.read()), "200 OK", fields)
+    *_, answer = pbx.read()
+
+    assert answer.status == 200
+    assert answer.get("p-asserted-identity") is None
+
+
+def test_what_one_server_says_another_may_know_though_it_is_private(build, phone_of):
+    rule = Rule(Action.FORWARD, method=("INVITE",))
+    desk, behind = build(neighbours=("192.0.2.50",), route=[rule])
+    neighbour, pbx = phone_of(desk, "neighbour"), behind.at(FIRST)
+    private = {"P-Asserted-Identity": "<sip:x@y.test>", "Privacy": "id"}
+    neighbour.send("INVITE", "sip:100@elsewhere.test", private)
+    invite = one(pbx.read())
+    pbx.respond(invite, OK, {**private, "P-Asserted-Identity": "<sip:z@y.test>"})
+    *_, answer = neighbour.read()
+
+    assert invite.get("p-asserted-identity") == "<sip:x@y.test>"
+    assert answer.get("p-asserted-identity") == "<sip:z@y.test>"
+
+
 def test_what_phones_assert_goes_nowhere(alice, pbx):
     alice.send("MESSAGE", BOB, {"P-Asserted-Identity": "<sip:boss@example.test>"})
 
