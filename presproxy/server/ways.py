@@ -18,7 +18,7 @@ from presproxy.errors import PresproxyError
 from presproxy.events.locations import Binding
 from presproxy.proxying.branches import Target
 from presproxy.sip.flow import Address, Flow
-from presproxy.sip.uri import AddressOfRecord
+from presproxy.sip.uri import AddressOfRecord, as_request_uri
 
 _DATAGRAM = "udp:"
 
@@ -78,7 +78,8 @@ class Ways:
             stream = self._by_text.get(binding.flow)
             flow = _open(stream) if stream and aor in stream.users else None
         name = "" if flow is None else self.name(flow)
-        return Target(binding.uri, flow, name, binding.path, binding.q)
+        uri = as_request_uri(binding.uri)
+        return Target(uri, flow, name, binding.path, binding.q)
 
     def _stream(self, flow: Flow) -> _Stream:
         stream = self._streams.get(flow)

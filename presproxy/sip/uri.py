@@ -174,6 +174,25 @@ def parse_any_uri(text: str) -> URI:
     return AbsoluteURI(scheme, rest)
 
 
+def as_request_uri(text: str) -> str:
+    """
+    Give a URI without what a Request-URI may not have: headers, and a method.
+
+    Any other part stays as it is written (RFC 3261 §16.6 step 2, §19.1.1).
+    """
+    text, question, _ = text.partition("?")
+    if not question and "method" not in text.lower():
+        return text
+    before, at, after = text.rpartition("@")
+    host, *parameters = after.split(";")
+    kept = [each for each in parameters if not _names_method(each)]
+    return ";".join((f"{before}{at}{host}", *kept))
+
+
+def _names_method(parameter: str) -> bool:
+    return _unescape(parameter.partition("=")[0]).lower() == "method"
+
+
 def parse_host(name: str, text: str) -> str:
     """
     Bring a host into the form in which hosts are compared.
