@@ -30,6 +30,7 @@ from presproxy.model.payload import (
     read_subscription,
 )
 from presproxy.model.record import Record
+from presproxy.model.subscription import Subscription
 from presproxy.sip.uri import AddressOfRecord
 
 _log = Logger()
@@ -60,6 +61,8 @@ class Restorer:
     now: float
     #: Takes what servers behind keep, and says whether it is wanted.
     passed: Callable[[Record], bool] = lambda record: False
+    #: Told of each subscription that is back.
+    watches: Callable[[Subscription], None] = lambda subscription: None
     restored: int = 0
     unreadable: int = 0
     #: How each kind is read, in the order in which they must be.
@@ -141,4 +144,5 @@ class Restorer:
             return False
         subscription.route = keeper.read(payload)
         self.agent.restore(subscription)
+        self.watches(subscription)
         return True

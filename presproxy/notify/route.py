@@ -74,6 +74,10 @@ class SipRoute:
     look_again_at: float = 0.0
     #: By what he is told: NOTIFY, or BENOTIFY if he asked for that.
     method: str = NOTIFY
+    #: The URN of his user agent, if it is known; by a new flow of it he is found again.
+    instance: str = ""
+    #: The flow by which an answer is waited for no more, as he has another now.
+    left: Flow | None = None
 
     @classmethod
     def of_request(cls, request: Request, flow: Flow, local_tag: str) -> Self:
@@ -105,6 +109,19 @@ class SipRoute:
     def has_way(self) -> bool:
         """Whether something can be sent now."""
         return self.flow is not None and self.flow.is_open
+
+    def move(self, flow: Flow) -> None:
+        """
+        His user agent has come by another flow, which leads to him from now on.
+
+        What is on its way by the old one goes again, unless a later state does.
+        """
+        self.left = self.flow
+        self.flow, self.look_again_at = flow, 0.0
+        self.peer = None if flow.reliable else flow.peer
+        if self.is_busy and self.told is not None:
+            self.wait_again()
+            self.is_busy = False
 
     def wait(self, body: AnyBody, changed_at: float) -> None:
         """Let a body wait; it takes the place of one that waited before."""
@@ -138,12 +155,18 @@ class SipRoute:
             self.event,
             self.peer,
             self.first_cseq,
-            *((self.method,) if self.method != NOTIFY else ()),
+            *self._more(),
         ]
         return b"%d\n%b" % (
             self.dialog.local_cseq + RESERVED,
             _write_json(payload).encode(),
         )
+
+    def _more(self) -> Sequence[str]:
+        """Give what is written of few: how they are told, and their user agent."""
+        if self.instance:
+            return (self.method, self.instance)
+        return (self.method,) if self.method != NOTIFY else ()
 
     def kept(self, payload: bytes) -> None:
         """What `write` gave is lasting: its numbers may be used."""
@@ -173,11 +196,10 @@ def read_route(payload: bytes) -> SipRoute:
         route = json.loads(rest)
     except RecursionError as error:
         raise ValueError("not a route: nested too deeply") from error
-    method = NOTIFY
-    if isinstance(route, list) and route[len(_ROUTE) :] == [BENOTIFY]:
-        # NOTIFY is not written, as before there was a choice.
-        method = BENOTIFY
-        route.pop()
+    more = route[len(_ROUTE) :] if isinstance(route, list) else []
+    method, instance = _read_more(more)
+    if more:
+        del route[len(_ROUTE) :]
     written, event, peer, first_cseq = _checked(route, _ROUTE)
     fields = _checked(written, _DIALOG)
     _checked(fields[6], (str,) * len(fields[6]))
@@ -194,7 +216,28 @@ def read_route(payload: bytes) -> SipRoute:
         reserved=dialog.local_cseq,
         first_cseq=first_cseq,
         method=method,
+        instance=instance,
     )
+
+
+def _read_more(more: list[Any]) -> tuple[str, str]:
+    """
+    Read the method and the instance; ValueError for anything else.
+
+    NOTIFY is not written where it stands alone, as before there was a choice.
+    """
+    match more:
+        case []:
+            return NOTIFY, ""
+        case ["BENOTIFY"]:
+            return BENOTIFY, ""
+        case ["NOTIFY" | "BENOTIFY" as method, str(instance)] if _is_urn(instance):
+            return method, instance
+    raise ValueError(f"not a route: {more!r} has no place there")
+
+
+def _is_urn(text: str) -> bool:
+    return text[:4].lower() == "urn:"
 
 
 def _checked(fields: Any, kinds: Sequence[Any]) -> list[Any]:
@@ -223,7 +266,8 @@ def _way_to_watcher(request: Request, flow: Flow, dialog: Dialog) -> Flow | None
     if request.via.has_rport:
         return flow
     target = parse_uri(dialog.target)
-    if not isinstance(target, SipURI):
+    if not isinstance(target, SipURI) or target.has("ob"):
+        # Who says ob wants what follows by the same flow (RFC 5626 §4.3).
         return flow
     host, port = flow.peer
     if target.host.strip("[]") == host and (target.port or 5060) != port:

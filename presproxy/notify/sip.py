@@ -12,9 +12,9 @@ and only the flow it goes by can tell that a watcher is gone.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 from attrs.validators import ge
@@ -35,11 +35,11 @@ from presproxy.metrics import Counter, Histogram
 from presproxy.model.notice import AnyBody, Notice
 from presproxy.model.subscription import Reason, Subscription
 from presproxy.notify.route import BENOTIFY, SipRoute, read_route
+from presproxy.notify.wire import FlowOf, Wire, no_flow
 from presproxy.notify.writing import Sheet, retry_after
-from presproxy.sip.flow import Address, Flow
+from presproxy.sip.flow import Flow
 from presproxy.sip.tokens import Tokens
 from presproxy.trace import Tap
-from presproxy.transaction.client import TransactionUser
 
 _log = Logger()
 
@@ -70,30 +70,13 @@ _LONGEST_REST = 300.0
 _NEVER = float("inf")
 
 
-class Wire(Protocol):
-    """What the notifier needs of the transactions and the transports."""
-
-    def send(
-        self,
-        method: str,
-        data: bytes,
-        branch: str | bytes,
-        flow: Flow,
-        user: TransactionUser,
-        now: float,
-    ) -> object:
-        """See `TransactionLayer.send`."""
-
-    def flow_to(self, uri: str, peer: Address | None) -> Awaitable[Flow]:
-        """Find a way to a URI, or to the datagram address that it was last seen at."""
-
-
 @attrs.define(eq=False)
 class _User:
     """Who waits for the answer to a NOTIFY."""
 
     notifier: SipNotifier
     subscription: Subscription
+    flow: Flow
 
     def answered(self, status: int, data: bytes, now: float) -> None:
         """See `TransactionUser`."""
@@ -101,7 +84,7 @@ class _User:
 
     def failed(self, why: str, now: float) -> None:
         """See `TransactionUser`."""
-        self.notifier.failed(self.subscription, why, now)
+        self.notifier.failed(self.subscription, why, now, self.flow)
 
 
 @implementer(INotifier, IRouteKeeper)
@@ -121,6 +104,7 @@ class SipNotifier:
     _tokens: Tokens = attrs.field(default=None, init=False)
     _tap: Tap = attrs.field(factory=Tap, init=False)
     _ticks: Callable[[], float] = attrs.field(default=None, init=False)
+    _flow_of: FlowOf = attrs.field(default=no_flow, init=False)
     _sent: Counter = attrs.field(factory=Counter, init=False)
     #: Who waits for room on flows that are full.
     _crowds: dict[Flow, OrderedDict[Subscription, None]] = attrs.field(
@@ -136,13 +120,16 @@ class SipNotifier:
         tokens: Tokens,
         ticks: Callable[[], float],
         tap: Tap | None = None,
+        flow_of: FlowOf = no_flow,
     ) -> None:
         """
         Give it what it sends with; before ``start``.
 
-        ``ticks`` is the clock of latencies; ``tap`` is told what caused a NOTIFY.
+        ``ticks`` is the clock of latencies; ``tap`` is told what caused a NOTIFY;
+        ``flow_of`` gives the flow by which an instance of a user's is registered.
         """
         self._wire = wire
+        self._flow_of = flow_of
         self._tokens = tokens
         self._ticks = ticks
         self._tap = tap or Tap()
@@ -214,9 +201,18 @@ class SipNotifier:
             return
         self._refused(subscription, route, status, data, now)
 
-    def failed(self, subscription: Subscription, why: str, now: float) -> None:
-        """A NOTIFY was not answered, or its flow is gone."""
+    def failed(
+        self,
+        subscription: Subscription,
+        why: str,
+        now: float,
+        flow: Flow | None = None,
+    ) -> None:
+        """A NOTIFY was not answered, or ``flow`` by which it went is gone."""
         route: SipRoute = subscription.route  # type: ignore[assignment]
+        if flow is not None and flow is not route.flow:
+            self._failed_before(subscription, route, flow, now)
+            return
         route.is_busy = False
         route.unanswered += 1
         # A flow that closed says nothing of him: another way is tried once.
@@ -226,6 +222,24 @@ class SipNotifier:
             return
         route.wait_again()
         self._send_waiting(subscription, now)
+
+    def _failed_before(
+        self, subscription: Subscription, route: SipRoute, flow: Flow, now: float
+    ) -> None:
+        """A NOTIFY failed by a flow that he has left: that says nothing of him."""
+        if flow is route.left:
+            # It went again when he did.
+            route.left = None
+            return
+        route.is_busy = False
+        route.wait_again()
+        self._send_waiting(subscription, now)
+
+    def moved(self, subscription: Subscription, flow: Flow) -> None:
+        """The watcher's user agent has come by another flow: tell what waits."""
+        route: SipRoute = subscription.route  # type: ignore[assignment]
+        route.move(flow)
+        self._try_again(subscription)
 
     def _wait(self, route: SipRoute, body: AnyBody, changed_at: float) -> None:
         if route.waiting is not None and route.waiting is not body:
@@ -271,7 +285,7 @@ class SipNotifier:
             return
         except FlowClosed as error:
             route.wait(body, changed_at)
-            self.failed(subscription, str(error), sheet.now)
+            self.failed(subscription, str(error), sheet.now, flow)
             return
         route.told = body
         if changed_at:
@@ -298,7 +312,7 @@ class SipNotifier:
             self._best_effort.value += 1
             return
         try:
-            user = _User(self, subscription)
+            user = _User(self, subscription, flow)
             self._wire.send(method, data, branch, flow, user, sheet.now)
         except LimitReached:
             # Too many wait for answers already, and this one was not sent.
@@ -371,11 +385,19 @@ class SipNotifier:
 
     async def _find_way(self, subscription: Subscription, route: SipRoute) -> None:
         try:
-            flow = await self._wire.flow_to(route.dialog.next_hop, route.peer)
+            flow = self._other_flow(subscription, route)
+            if flow is None:
+                flow = await self._wire.flow_to(route.dialog.next_hop, route.peer)
             if not route.has_way:
                 route.flow = flow
         finally:
             self._looked(subscription, route)
+
+    def _other_flow(self, subscription: Subscription, route: SipRoute) -> Flow | None:
+        """Give another flow of his user agent, where no proxy is between (RFC 5626)."""
+        if not route.instance or route.dialog.routes:
+            return None
+        return self._flow_of(subscription.watcher.aor, route.instance)
 
     def _looked(self, subscription: Subscription, route: SipRoute) -> None:
         """A way was looked for; one that the watcher told of meanwhile is as good."""

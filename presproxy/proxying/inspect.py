@@ -50,7 +50,8 @@ class Passage:
     ``uri`` is the Request-URI as it is written, ``routes`` the values of Route that are
     left once those that name us are taken off, and ``ours`` the users of these: where
     a proxy finds again what it wrote into its Record-Route.  ``forwards`` and ``breadth``
-    are those of the copy that goes on.
+    are those of the copy that goes on.  With ``has_flow_token`` the last of ours says that
+    it names a flow (RFC 5626 §5.1).
     """
 
     uri: str
@@ -58,6 +59,7 @@ class Passage:
     ours: tuple[str, ...]
     forwards: int
     breadth: int
+    has_flow_token: bool = False
 
 
 IsUs = Callable[[SipURI], bool]
@@ -78,18 +80,21 @@ def inspect(request: Request, is_us: IsUs) -> Passage:
     routes = list(zip(request.values("route"), request.routes, strict=True))
     if routes and isinstance(target, SipURI) and _is_record(target, is_us):
         # A strict router before us took our Record-Route for the one asked for.
-        _, last = routes.pop()
-        uri, ours = last.uri, [target.user or ""]
+        _, asked = routes.pop()
+        uri, ours = asked.uri, [target.user or ""]
         if not isinstance(parse_uri(uri), SipURI | TelURI):
             raise NotForwarded(416)
     else:
         ours = []
     uri = _without_maddr(uri, is_us)
+    last = None
     while routes and (user := _user_of_ours(routes[0][1], is_us)) is not None:
         ours.append(user)
-        del routes[0]
+        last = routes.pop(0)[1]
     left = tuple(value for value, _ in routes)
-    return Passage(uri, left, tuple(filter(None, ours)), forwards, _breadth(request))
+    breadth = _breadth(request)
+    has_token = last is not None and _has_ob(last)
+    return Passage(uri, left, tuple(filter(None, ours)), forwards, breadth, has_token)
 
 
 def loop_signature(secret: bytes, request: Request, *more: str) -> str:
@@ -168,6 +173,11 @@ def _without_maddr(uri: str, is_us: IsUs) -> str:
         each for each in target.parameters if each[0].lower() not in _HOW_TO_COME_HERE
     )
     return str(attrs.evolve(target, port=None, parameters=left))
+
+
+def _has_ob(route: NameAddress) -> bool:
+    uri = parse_uri(route.uri)
+    return isinstance(uri, SipURI) and uri.has("ob")
 
 
 def _is_record(uri: SipURI, is_us: IsUs) -> bool:

@@ -41,7 +41,12 @@ def instance_of(contact: Contact) -> str:
 
     Two spellings of one UUID give the same.
     """
-    found = _urn(contact.parameter("+sip.instance") or "")
+    return instance_named(contact.parameter("+sip.instance") or "")
+
+
+def instance_named(text: str) -> str:
+    """Read the URN of an instance, in brackets and quotes or not; empty for what is none."""
+    found = _urn(text)
     if found is None:
         return ""
     return found[1].lower() if _uuid(found[1]) else found[1]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -386,8 +385,8 @@ class Proxy:
             raise NotForwarded(482)
         onward = Onward(target.uri, target.routes, passage.forwards, passage.breadth)
         branch = f"{self.tokens.branch()}.{signature}"
-        is_for_us = self._board.is_for_us
-        if target.detour is not None and self._leaves_credentials:
+        is_for_us, front = self._board.is_for_us, self.front
+        if target.detour is not None and front is not None and not front.asks_here:
             is_for_us = nobodys
         data = forwarded(request, onward, target.flow, branch, is_for_us)
         try:
@@ -472,23 +471,7 @@ class Proxy:
     def _manner(self, exchange: Exchange) -> Manner:
         """Say how the copies of a request differ where there is a server behind us."""
         front = self.front
-        if front is None:
-            return Manner()
-        path = None
-        if exchange.request.method == "REGISTER":
-            path = front.tokens.write(self._name(exchange.flow))
-        return Manner(
-            partial(front.asserted, exchange),
-            partial(front.told, exchange),
-            keeps_credentials=self._leaves_credentials,
-            path=path,
-            accepted=front.accepted(exchange),
-        )
-
-    @property
-    def _leaves_credentials(self) -> bool:
-        """Whether it is the server behind who asks for credentials."""
-        return self.front is not None and not self.front.asks_here
+        return Manner() if front is None else front.manner(exchange, self._name)
 
     def _count(self, method: str) -> None:
         self._counters.get(method, self._counters[_OTHER]).value += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
 import attrs
@@ -90,9 +90,11 @@ class RegisterStep:
         longest = max(granted)
         if sign_in is not None:
             self.signing_in.check(aor, sign_in, longest)
+        instance = _instance_of(exchange, longest)
+        former = self._flows_of(aor, instance, reg_id)
         await self._change(exchange, aor, contacts, granted, sign_in, reg_id)
         exchange.flow.keep(longest)
-        self.ways.registered(aor, exchange.flow)
+        self.ways.registered(aor, exchange.flow, instance, former)
         answer = self._answer(exchange, aor, longest, sign_in)
         if reg_id:
             answer.fields += self.outbound.fields(
@@ -123,8 +125,39 @@ class RegisterStep:
         except Refusal as refusal:
             return refusal.answer
         exchange.flow.keep(max(granted))
-        self.ways.registered(aor, exchange.flow)
+        instance = _instance_of(exchange, max(granted))
+        self.ways.registered(aor, exchange.flow, instance)
         return None
+
+    async def follow(self, exchange: Exchange, response: Response) -> Answer | None:
+        """
+        A server behind us keeps a registration: know the flow it came by all the same.
+
+        Subscriptions of the user agent are served here, and told by its flow.
+        """
+        request = exchange.request
+        try:
+            aor = self.domains.ours(request.to.aor)
+            granted = max(
+                (self._said(response, c) for c in request.contacts), default=0
+            )
+        except (Refusal, MalformedField):
+            return None
+        if granted:
+            exchange.flow.keep(granted)
+            instance = _instance_of(exchange, granted)
+            self.ways.registered(aor, exchange.flow, instance)
+        return None
+
+    def _flows_of(
+        self, aor: AddressOfRecord, instance: str, reg_id: int
+    ) -> Collection[str]:
+        """Give the names of the flows that a new one takes the place of."""
+        if not instance:
+            return ()
+        same = (instance, reg_id)
+        bindings = self.locations.bindings(aor, self.now())
+        return {each.flow for each in bindings if (each.instance, each.reg_id) == same}
 
     def _said(self, response: Response, contact: Contact) -> int:
         """Give the seconds that a server has granted a contact; 0 if it has not got it."""
@@ -254,6 +287,14 @@ class RegisterStep:
         fields += (("Path", path) for path in exchange.request.get_all("path"))
         fields.append(("Allow-Events", self.packages.allowed))
         return Answer(200, tuple(fields))
+
+
+def _instance_of(exchange: Exchange, granted: int) -> str:
+    """Give the instance that sent a REGISTER and is reached by its flow; empty for none."""
+    contacts = exchange.request.contacts
+    if not granted or len(contacts) != 1 or not exchange.is_direct:
+        return ""
+    return instance_of(contacts[0])
 
 
 def _asked(exchange: Exchange, contact: Contact) -> int | None:

@@ -30,7 +30,7 @@ from presproxy.proxying.context import (
 from presproxy.proxying.forward import ASSERTED, Onward, forwarded, passed_back
 from presproxy.proxying.inspect import Passage
 from presproxy.proxying.token import RouteTokens
-from presproxy.server.answer import RETRY_AFTER, Answer
+from presproxy.server.answer import RETRY_AFTER, Answer, Fields
 from presproxy.sip.flow import Flow, uri_parameter
 from presproxy.sip.message import (
     MalformedMessage,
@@ -92,6 +92,11 @@ class Switchboard:
     ticks: Callable[[], float]
 
 
+def nothing_more(response: Response) -> Fields:
+    """Add nothing to what is passed back."""
+    return ()
+
+
 @attrs.frozen(eq=False)
 class Manner:
     """
@@ -100,14 +105,17 @@ class Manner:
     ``asserted`` gives the values of P-Asserted-Identity for a target, and ``told`` those
     that go back with a response by one.  With
     ``keeps_credentials`` a server gets what the sender proves himself with.  ``path`` is
-    our part of a Path.  What a server accepts is passed back once ``accepted`` is done,
-    which says whether all is well.
+    our part of a Path, with ``is_flow`` one that names a flow (RFC 5626 §5.1).  What a
+    server accepts is passed back with ``more`` fields, once ``accepted`` is done, which
+    says whether all is well.
     """
 
     asserted: Callable[[Target], Sequence[str]] = lambda target: ()
     told: Callable[[Target, Response], Sequence[str]] = lambda target, response: ()
     keeps_credentials: bool = False
     path: str | None = None
+    is_flow: bool = False
+    more: Callable[[Response], Fields] = nothing_more
     accepted: Callable[[Response], Awaitable[Answer | None]] | None = None
 
 
@@ -374,7 +382,9 @@ class Relayed:
     def _path(self, flow: Flow) -> str | None:
         """Write what leads requests for who registers back here (RFC 3327 §5.2)."""
         path = self._manner.path
-        return None if path is None else _record_route(flow, path)
+        if path is None:
+            return None
+        return _record_route(flow, path, ";ob" if self._manner.is_flow else "")
 
     def _record_routes(self, target: Target, flow: Flow) -> Sequence[str]:
         """
@@ -407,8 +417,9 @@ class Relayed:
         status = act.response.status
         try:
             asserted = self._asserted.pop(act.response, ())
-            more = ((ASSERTED, value) for value in asserted)
-            data = passed_back(act.response, (*act.more, *more))
+            told = tuple((ASSERTED, value) for value in asserted)
+            more = self._manner.more(act.response) if 200 <= status < 300 else ()
+            data = passed_back(act.response, act.more + told + more)
         except MalformedField:
             data = None
         accepted = self._manner.accepted
@@ -456,5 +467,5 @@ def _retry_after(response: Response) -> float | None:
     return float(text) if text.strip().isdecimal() else None
 
 
-def _record_route(flow: Flow, token: str) -> str:
-    return f"<sip:{token}@{flow.sent_by}{uri_parameter(flow.transport)};lr>"
+def _record_route(flow: Flow, token: str, more: str = "") -> str:
+    return f"<sip:{token}@{flow.sent_by}{uri_parameter(flow.transport)};lr{more}>"

@@ -24,6 +24,7 @@ from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages, is_private
 from presproxy.server.exchange import Exchange
+from presproxy.server.following import Following
 from presproxy.server.keeping import Keeper
 from presproxy.server.lync.batches import Batches, is_batch
 from presproxy.server.lync.piggyback import Piggyback, connected_route, wants
@@ -55,6 +56,7 @@ class SubscribeStep:
     now: Callable[[], float]
     piggyback: Piggyback
     batches: Batches
+    following: Following
 
     async def serve(self, exchange: Exchange) -> Answer:
         """Answer one SUBSCRIBE."""
@@ -88,6 +90,7 @@ class SubscribeStep:
             # What rides in the answer cannot come later.
             is_patient = not wants(exchange.request, PIGGYBACK)
             then = partial(self.agent.begin, is_patient=is_patient)
+            self.following.add(subscription)
         return self._accepted(exchange, subscription, expires, then)
 
     def _content_type(self, exchange: Exchange, package: IEventPackage) -> str:
@@ -128,7 +131,7 @@ class SubscribeStep:
         else:
             notifier = SIP
             route = SipRoute.of_request(request, exchange.flow, tag)
-        return Subscription(
+        subscription = Subscription(
             key=tag,
             watcher=exchange.sender,
             presentity=presentity,
@@ -139,6 +142,8 @@ class SubscribeStep:
             route=route,
             since=now,
         )
+        self.following.note(exchange, subscription)
+        return subscription
 
     async def _settle(
         self, subscription: Subscription, question: Question, *, is_kept: bool
@@ -182,7 +187,10 @@ class SubscribeStep:
             unsubscribe = partial(self._unsubscribed, subscription)
             await self.keeper.remove(subscription, unsubscribe)
             return self._accepted(exchange, subscription, 0, self._unsubscribed)
+        self.following.note(exchange, subscription)
         await self.keeper.keep(subscription, self.now() + expires)
+        if subscription.is_alive:
+            self.following.add(subscription)
         return self._accepted(exchange, subscription, expires, self._refreshed)
 
     def _check_event(self, exchange: Exchange, route: SipRoute) -> None:

@@ -9,7 +9,7 @@ nowhere then.  A datagram leads to an address at any time, also after a start.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from itertools import count
 
 import attrs
@@ -25,11 +25,25 @@ _DATAGRAM = "udp:"
 
 @attrs.define(eq=False)
 class _Stream:
-    """A stream that is open, its number, and the users who have registered by it."""
+    """
+    A stream that is open, its number, and the users who have registered by it.
+
+    Each has the URN of his user agent, empty if it told none.
+    """
 
     flow: Flow
     number: int
-    users: set[AddressOfRecord] = attrs.field(factory=set)
+    users: dict[AddressOfRecord, str] = attrs.field(factory=dict)
+
+
+#: Told of a user, an instance of his, the names of the flows it had, and the new one.
+Registered = Callable[[AddressOfRecord, str, Collection[str], Flow], None]
+
+
+def _nobody(
+    aor: AddressOfRecord, instance: str, former: Collection[str], flow: Flow
+) -> None:
+    """Tell nobody."""
 
 
 @attrs.define(eq=False)
@@ -42,20 +56,49 @@ class Ways:
 
     datagrams_to: Callable[[Address], Awaitable[Flow]]
     run: str
+    #: Told of each instance that registers.
+    tell: Registered = _nobody
     _streams: dict[Flow, _Stream] = attrs.field(factory=dict, init=False)
     _by_number: dict[int, _Stream] = attrs.field(factory=dict, init=False)
     _by_text: dict[str, _Stream] = attrs.field(factory=dict, init=False)
+    _by_instance: dict[tuple[AddressOfRecord, str], _Stream] = attrs.field(
+        factory=dict, init=False
+    )
     _numbers: count[int] = attrs.field(factory=lambda: count(1), init=False)
 
     def __len__(self) -> int:
         return len(self._streams)
 
-    def registered(self, aor: AddressOfRecord, flow: Flow) -> None:
-        """A user of ours registered by this flow."""
+    def registered(
+        self,
+        aor: AddressOfRecord,
+        flow: Flow,
+        instance: str = "",
+        former: Collection[str] = (),
+    ) -> None:
+        """
+        A user of ours registered by this flow.
+
+        ``instance`` is his user agent, if it says so; the flow takes the place of the
+        ``former`` ones.
+        """
         if flow.reliable and flow.is_open:
             stream = self._stream(flow)
-            stream.users.add(aor)
+            stream.users[aor] = instance
             self._by_text[str(flow)] = stream
+            if instance:
+                self._by_instance[aor, instance] = stream
+        if instance:
+            self.tell(aor, instance, former, flow)
+
+    def instance(self, aor: AddressOfRecord, flow: Flow) -> str:
+        """Give the instance of a user that registered by a stream; empty for none."""
+        stream = self._streams.get(flow)
+        return "" if stream is None else stream.users.get(aor, "")
+
+    def of_instance(self, aor: AddressOfRecord, instance: str) -> Flow | None:
+        """Give the latest stream that an instance of a user's registered by."""
+        return _open(self._by_instance.get((aor, instance)))
 
     def name(self, flow: Flow) -> str:
         """Name a flow, for `named` to find it again."""
@@ -92,6 +135,9 @@ class Ways:
     def _closed(self, stream: _Stream) -> None:
         self._streams.pop(stream.flow, None)
         self._by_number.pop(stream.number, None)
+        for key in stream.users.items():
+            if self._by_instance.get(key) is stream:
+                del self._by_instance[key]
         text = str(stream.flow)
         if self._by_text.get(text) is stream:
             del self._by_text[text]

@@ -38,6 +38,7 @@ from presproxy.server.decide import Decider
 from presproxy.server.dialogs import Dialogs
 from presproxy.server.domains import Domains
 from presproxy.server.events import EventPackages
+from presproxy.server.following import Following
 from presproxy.server.house import House
 from presproxy.server.identify import Identifier
 from presproxy.server.inbox import Bounds as InboxBounds
@@ -70,6 +71,7 @@ from presproxy.service.front import Roads, build_front, build_prober
 from presproxy.service.lamps import build_mailboxes
 from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
+from presproxy.service.measures import measure
 from presproxy.service.server import PresenceServer, route_keepers
 from presproxy.service.upward import also_passing, build_passing
 from presproxy.sip.flow import Address, Flow
@@ -161,7 +163,7 @@ def build(
         now,
         ticks,
         reactor.callLater,
-        lambda subscription: _gone(keeper, connected, subscription, now()),
+        lambda subscription: _gone(keeper, connected, following, subscription, now()),
     )
     aggregate = build_aggregate(
         configuration,
@@ -201,7 +203,7 @@ def build(
         lambda: breath(reactor),
     )
     list_dialogs = ListDialogs(agent, connected, list_notifier.tell, soon)
-    _measure(metrics, agent, list_dialogs, compositor, locations, resources)
+    measure(metrics, agent, list_dialogs, compositor, locations, resources)
 
     # Requests, from the wire to the steps.
     domains = Domains(frozenset(configuration.domains))
@@ -212,9 +214,12 @@ def build(
     transport = configuration.transport
     keys = Keyring(os.urandom(SIZE))
     gruus = Gruus(keys, os.urandom)
+    outbound = Outbound(transport.flow_timer, transport.stun)
     ways = Ways(
         lambda peer: connections.flow_by(Hop("udp", *peer)), os.urandom(6).hex()
     )
+    following = Following(ways, sip.moved)
+    ways.tell = following.registered
     room = Room(agent, limits.subscriptions_of_one, limits.subscriptions)
     lync = build_lync(
         configuration,
@@ -246,7 +251,7 @@ def build(
         Bounds(configuration.min_expires, _REGISTERED, _REGISTERED_AT_MOST),
         lync.signing_in,
         ways,
-        Outbound(transport.flow_timer, transport.stun),
+        outbound,
         gruus,
         now,
     )
@@ -278,6 +283,7 @@ def build(
                 limits,
                 now,
             ),
+            following,
         ),
         "NOTIFY": NotifyStep(pbxs, mailboxes),
         "REGISTER": registering,
@@ -294,7 +300,8 @@ def build(
         ),
         ways,
         keys,
-        registering.keep,
+        outbound,
+        registering,
         ticks,
     )
     proxy = Proxy(
@@ -355,7 +362,7 @@ def build(
         stun=transport.stun,
         now=ticks,
     )
-    sip.connect(_Wire(layer.send, connections), tokens, ticks, tap)
+    sip.connect(_Wire(layer.send, connections), tokens, ticks, tap, ways.of_instance)
 
     house = House(
         reactor,
@@ -389,6 +396,7 @@ def build(
         house,
         KeptKeys(keys, plan.storage.plugin, os.urandom, now),
         ring,
+        following,
         None if front is None else build_prober(front, layer, tokens, ticks),
         aggregate,
         passing,
@@ -436,47 +444,18 @@ def _shown(plan: Plan) -> Certificate | None:
 
 
 def _gone(
-    keeper: Keeper, connected: Connected, subscription: Subscription, now: float
+    keeper: Keeper,
+    connected: Connected,
+    following: Following,
+    subscription: Subscription,
+    now: float,
 ) -> None:
     """A subscription ended; the record of one that expired goes by itself."""
+    following.forget(subscription)
     if subscription.notifier == CONNECTED:
         connected.release(subscription.key)
     if subscription.version and subscription.expires_at > now:
         run(keeper.forget(subscription))
-
-
-def _measure(
-    metrics: Metrics,
-    agent: PresenceAgent,
-    list_dialogs: ListDialogs,
-    compositor: Compositor,
-    locations: Locations,
-    resources: Resources,
-) -> None:
-    metrics.gauge(
-        "lists", "Batches of contacts that are watched.", lambda: len(list_dialogs)
-    )
-    metrics.gauge("subscriptions", "Subscriptions alive.", lambda: len(agent))
-    metrics.gauge("publications", "Publications alive.", lambda: len(compositor))
-    metrics.gauge("registrations", "Users registered.", lambda: len(locations))
-    metrics.gauge(
-        "resources",
-        "Presentities by package, of those who publish or are watched.",
-        lambda: len(resources),
-    )
-    ending = {
-        "publication": lambda: compositor.expiring,
-        "registration": lambda: locations.expiring,
-        "subscription": lambda: agent.expiring,
-        "list": lambda: list_dialogs.expiring,
-    }
-    for kind, count in ending.items():
-        metrics.gauge("expiries", "What is to end at a moment.", count, kind=kind)
-    metrics.gauge(
-        "notices_waiting",
-        "Slices of watchers that wait to be told.",
-        lambda: len(agent.fanout),
-    )
 
 
 @attrs.frozen(eq=False)

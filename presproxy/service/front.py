@@ -9,10 +9,12 @@ import attrs
 from presproxy.config import Configuration
 from presproxy.proxying.keys import Keyring
 from presproxy.proxying.token import PathTokens
-from presproxy.server.front.front import Front, Keep
+from presproxy.server.front.front import Front
 from presproxy.server.front.probing import Asking, Prober
 from presproxy.server.front.routes import Routes, usual_rules
 from presproxy.server.front.upstream import Upstream
+from presproxy.server.outbound import Outbound
+from presproxy.server.register import RegisterStep
 from presproxy.server.ways import Ways
 from presproxy.service.background import run
 from presproxy.sip.flow import Flow
@@ -38,14 +40,15 @@ def build_front(
     roads: Roads,
     ways: Ways,
     keys: Keyring,
-    keep: Keep,
+    outbound: Outbound,
+    registering: RegisterStep,
     ticks: Callable[[], float],
 ) -> Front | None:
     """
     Build it; None if there is no server behind us.
 
-    ``packages`` are those served here, and ``keep`` is what the registrar does with what
-    a server has accepted.
+    ``packages`` are those served here; the registrar ``registering`` does its part with
+    what a server has accepted.
     """
     usual = configuration.upstream
     uris = dict.fromkeys(each.to for each in configuration.route if each.to)
@@ -78,7 +81,9 @@ def build_front(
         PathTokens(keys),
         ways.named,
         lambda uri, flow: is_here(uri, flow, domains),
-        keep,
+        registering.keep,
+        registering.follow,
+        outbound,
     )
 
 

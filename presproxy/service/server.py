@@ -27,6 +27,7 @@ from presproxy.metrics import Counter, Metrics
 from presproxy.model.record import Record
 from presproxy.server.core import Core
 from presproxy.server.decide import Decider
+from presproxy.server.following import Following
 from presproxy.server.front.probing import Prober
 from presproxy.server.house import House
 from presproxy.server.inbox import Inbox
@@ -97,6 +98,7 @@ class PresenceServer:
     house: House
     keys: KeptKeys
     ring: Ring
+    following: Following
     prober: Prober | None = None
     #: What is fetched from a server behind, if anything is.
     aggregate: Aggregate | None = None
@@ -249,6 +251,7 @@ class PresenceServer:
             keepers=route_keepers(self.plan),
             passed=_nowhere if self.passing is None else self.passing.restore,
             now=self.house.now(),
+            watches=self.following.add,
         )
         storage = self.plan.storage.plugin
         await Restoring(storage, restorer, self.core.ticks).run()

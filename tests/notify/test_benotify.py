@@ -257,7 +257,16 @@ def test_a_record_for_notify_is_as_it_was_before_there_was_a_choice():
 
 
 @pytest.mark.parametrize(
-    "more", [["NOTIFY"], ["INVITE"], [1], [None], ["BENOTIFY", "BENOTIFY"]], ids=repr
+    "more",
+    [
+        ["NOTIFY"],
+        ["INVITE"],
+        [1],
+        [None],
+        ["BENOTIFY", "BENOTIFY"],
+        ["INVITE", "urn:x"],
+    ],
+    ids=repr,
 )
 def test_a_record_with_anything_else_is_refused(more):
     written = json.dumps([DIALOG, "presence", None, 1, *more]).encode()

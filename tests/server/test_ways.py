@@ -140,3 +140,36 @@ def test_a_datagram_leads_to_its_address_at_any_time(ways, base, peer):
 def test_what_names_no_way_leads_nowhere(ways, text):
     assert now(ways.named(text)) is None
     assert now(ways.target(BOB, binding(text))).flow is None
+
+
+URN = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+
+
+def test_an_instance_is_found_by_the_stream_it_registered_by(ways):
+    stream = RecordingStream()
+    ways.registered(BOB, stream, URN)
+
+    assert ways.of_instance(BOB, URN) is stream
+    assert ways.instance(BOB, stream) == URN
+    assert ways.of_instance(CAROL, URN) is None
+    assert ways.instance(CAROL, stream) == ""
+
+
+def test_an_instance_is_not_found_by_a_stream_that_is_closed(ways):
+    first, second = RecordingStream(), RecordingStream()
+    ways.registered(BOB, first, URN)
+    ways.registered(BOB, second, URN)
+    first.close()
+    assert ways.of_instance(BOB, URN) is second
+
+    second.close()
+    assert ways.of_instance(BOB, URN) is None
+
+
+def test_it_is_told_which_flows_an_instance_has_left(base):
+    told = []
+    ways = Ways(None, "this", lambda *what: told.append(what))
+    ways.registered(BOB, base)
+    ways.registered(BOB, base, URN, {"tcp:192.0.2.1:1"})
+
+    assert told == [(BOB, URN, {"tcp:192.0.2.1:1"}, base)]

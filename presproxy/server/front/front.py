@@ -17,7 +17,7 @@ from presproxy.proxying.branches import Target
 from presproxy.proxying.forward import ASSERTED, is_too_large
 from presproxy.proxying.inspect import NotForwarded, Passage
 from presproxy.proxying.token import PathTokens
-from presproxy.server.answer import Answer, Refusal
+from presproxy.server.answer import Answer, Fields, Refusal
 from presproxy.server.answers import answer_to
 from presproxy.server.exchange import Exchange
 from presproxy.server.front.options import FrontOptions
@@ -32,6 +32,8 @@ from presproxy.server.front.routes import (
     networks,
 )
 from presproxy.server.front.upstream import Attempt, Upstream
+from presproxy.server.outbound import OUTBOUND, Outbound
+from presproxy.server.relaying import Manner, nothing_more
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Message, Request, Response
 from presproxy.sip.uri import SipURI
@@ -50,7 +52,8 @@ class Front:
 
     ``upstreams`` are by their URIs, and ``usual`` is the URI of the one that is meant
     where a rule names none.  ``named`` gives the flow to a user agent that it has a name
-    for; ``keep`` keeps a registration that a server has accepted.
+    for; ``keep`` keeps a registration that a server has accepted, and ``follow`` knows the
+    flow that it came by.
     """
 
     options: FrontOptions
@@ -61,6 +64,8 @@ class Front:
     named: Callable[[str], Awaitable[Flow | None]]
     is_here: Callable[[SipURI, Flow], bool]
     keep: Keep
+    follow: Keep
+    outbound: Outbound
     _neighbours: Sequence[Network] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -99,15 +104,20 @@ class Front:
         """
         Give the user agent that a Path of ours leads to, as a registrar found it.
 
-        Only who is trusted may send there: what it is asked is not looked at here.
-        Raises `NotForwarded`.
+        Only who is trusted may send there: what it is asked is not looked at here.  What
+        the user agent itself sends by it goes its way as all that comes from there (RFC
+        5626 §5.3.2).  Raises `NotForwarded`.
         """
         name = next(filter(None, map(self.tokens.read, reversed(passage.ours))), None)
         if name is None:
+            if passage.has_flow_token and passage.ours:
+                raise NotForwarded(403, "The flow token is none of ours")
+            return None
+        way = await self.named(name)
+        if way is not None and way.key == flow.key:
             return None
         if not self.is_near(flow):
             raise NotForwarded(403)
-        way = await self.named(name)
         if way is None:
             raise NotForwarded(430)
         return Target(passage.uri, way, name, passage.routes)
@@ -131,6 +141,26 @@ class Front:
             return False
         uri = request.request_uri
         return isinstance(uri, SipURI) and uri.user is None and self.is_here(uri, flow)
+
+    # -- How it differs there --------------------------------------------------------
+
+    def manner(self, exchange: Exchange, name: Callable[[Flow], str]) -> Manner:
+        """Say how the copies of a request differ from it; ``name`` names a flow."""
+        asserted = partial(self.asserted, exchange)
+        told = partial(self.told, exchange)
+        if exchange.request.method != "REGISTER":
+            return Manner(asserted, told, keeps_credentials=not self.asks_here)
+        # Whether its flow is to be found again (RFC 5626 §5.1).
+        is_flow = self.outbound.is_asked(exchange.request, exchange.flow)
+        return Manner(
+            asserted,
+            told,
+            keeps_credentials=not self.asks_here,
+            path=self.tokens.write(name(exchange.flow)),
+            is_flow=is_flow,
+            more=partial(self.timing, exchange) if is_flow else nothing_more,
+            accepted=self.accepted(exchange),
+        )
 
     # -- Who is who ------------------------------------------------------------------
 
@@ -189,16 +219,25 @@ class Front:
     ) -> Callable[[Response], Awaitable[Answer | None]] | None:
         """Give what is done here with what a server accepts; None if that is nothing."""
         request = exchange.request
-        if request.method != "REGISTER" or self.options.registrar is not Registrar.BOTH:
+        if request.method != "REGISTER":
             return None
         uri = request.request_uri
         if not isinstance(uri, SipURI) or not self.is_here(uri, exchange.flow):
             return None
-        return partial(self._keep, exchange)
+        is_kept = self.options.registrar is Registrar.BOTH
+        return partial(self._keep, self.keep if is_kept else self.follow, exchange)
 
-    async def _keep(self, exchange: Exchange, response: Response) -> Answer | None:
+    def timing(self, exchange: Exchange, response: Response) -> Fields:
+        """Give what a user agent is told of its flow once a server has accepted it (§5.4)."""
+        if response.has("flow-timer") or OUTBOUND not in response.values("require"):
+            return ()
+        return self.outbound.timing(exchange.flow)
+
+    async def _keep(
+        self, keep: Keep, exchange: Exchange, response: Response
+    ) -> Answer | None:
         try:
-            return await self.keep(exchange, response)
+            return await keep(exchange, response)
         except PresproxyError as error:
             answer = answer_to(error)
             if answer is None:
