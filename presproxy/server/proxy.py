@@ -241,6 +241,8 @@ class Proxy:
             call = _call_of(request)
             if self._calls.get(call) is relayed:
                 del self._calls[call]
+        if relayed.transaction.is_answered:
+            relayed.let_go()
         sender = relayed.sender
         if sender is not None:
             self._by_sender[sender] -= 1

@@ -323,6 +323,19 @@ class Relayed:
         if self._context is not None:
             self._do(self._context.cancel(now), now)
 
+    def let_go(self) -> None:
+        """
+        Keep no more than what a further 2xx needs, if nothing else can come.
+
+        It is here for half a minute still, and there may be thousands.
+        """
+        if self._context is not None and self._context.is_over:
+            self.transaction.let_go()
+            for leg in self._legs.values():
+                leg.data = b""
+            self._legs.clear()
+            self._manner = Manner()
+
     # -- What is done ----------------------------------------------------------------
 
     def _do(self, acts: Sequence[Act], now: float) -> None:

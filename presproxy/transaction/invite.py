@@ -198,6 +198,9 @@ class InviteTransactions:
     def _answered(self, transaction: InviteTransaction, now: float) -> None:
         """The first final response came: timer M begins, or timer D."""
         accepted = transaction.state is State.ACCEPTED
+        if accepted:
+            # It is neither sent again nor acknowledged here.
+            transaction.data = b""
         if accepted or not transaction.flow.reliable:
             transaction.until = now + self._timers.longest
         else:

@@ -204,6 +204,15 @@ class ServerTransaction:
             answering.challenged = hash(self._data)
         self._transactions.respond(answering, response, status, now)
 
+    def let_go(self) -> None:
+        """
+        Keep the request no longer, once it was answered.
+
+        Further 2xx to an INVITE may still follow, for half a minute, and need none of it.
+        """
+        del self.request
+        self._data = b""
+
 
 class ServerTransactions:
     """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from twisted.internet.defer import Deferred
 
+from presproxy.sip.message import Request
 from presproxy.sip.uri import parse_uri
 from presproxy.testing.flows import RecordingStream
 from presproxy.testing.phones import Phone
@@ -370,6 +373,34 @@ def test_who_hangs_up_by_closing_is_not_waited_for(desk, alice, phones):
     desk.sleep(5)
 
     assert statuses(alice) == [100, 180, 480]
+
+
+def test_of_a_call_that_is_taken_no_request_is_kept(alice, bob):
+    before = requests_kept()
+    _, invite, answer = call(alice, bob)
+
+    assert requests_kept() == before
+    # A further 2xx, as another phone behind bob sends it, is still passed back.
+    bob.respond(invite)
+    assert [each.status for each in alice.read()] == [answer.status]
+
+
+def test_while_a_phone_still_rings_its_request_is_kept(alice, phones):
+    before = requests_kept()
+    bobs = [phones("bob", "stream", "") for _ in range(2)]
+    alice.send("INVITE", BOB)
+    bobs[0].respond(one(bobs[0].read()), "200 OK")
+    ringing = one(bobs[1].read())
+    kept = requests_kept() - before
+    bobs[1].respond(ringing, "180 Ringing")
+
+    assert kept == 1
+    assert one(bobs[1].read()).method == "CANCEL"
+
+
+def requests_kept():
+    gc.collect()
+    return sum(type(each) is Request for each in gc.get_objects())
 
 
 def test_nothing_is_left_over(desk, alice, phones):
