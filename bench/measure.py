@@ -15,12 +15,13 @@ from bench.processes import cpu_of
 from bench.scenarios import Scenario
 from bench.servers.databases import NoDatabase
 from bench.servers.kamailio import Kamailio
-from bench.servers.server import Running, Server, Wanted
+from bench.servers.server import Running, Server, Wanted, free_port
+from bench.tables import metrics_of, total_of
 
 #: The server behind the one that is measured; what it costs is not counted.
 BEHIND = Kamailio("behind", "Kamailio", NoDatabase(), allocator="fm", durable=False)
 
-#: What the driver counts that a correct server leaves at zero.
+#: What the driver counts that a correct server leaves at zero; and what it has behind.
 FAULTS = (
     "failed",
     "lost",
@@ -31,6 +32,7 @@ FAULTS = (
     "impossible",
     "unasked",
     "wrong_final",
+    "unshared",
 )
 
 #: What a server need not do, and may: tell a watcher again what he was told before.
@@ -44,7 +46,7 @@ def extras_of(counted: Mapping[str, Any]) -> dict[str, int]:
 
 def faults_of(counted: Mapping[str, Any]) -> dict[str, int]:
     """Give what went wrong, by name; empty when nothing did."""
-    return {name: counted[name] for name in FAULTS if counted[name]}
+    return {name: counted[name] for name in FAULTS if counted.get(name)}
 
 
 @attrs.frozen
@@ -82,7 +84,7 @@ def measure(scenario: Scenario, server: Server, bench: Bench) -> Measurement:
         wanted = scenario.wanted
         if scenario.behind:
             beside = stack.enter_context(fresh(BEHIND, bench.cores.load, wanted))
-            wanted = attrs.evolve(wanted, behind=beside[0].port)
+            wanted = attrs.evolve(wanted, behind=beside[0].port, http=free_port())
         running, _ = stack.enter_context(fresh(server, bench.cores.server, wanted))
         counted = Run(
             bench.driver,
@@ -91,12 +93,19 @@ def measure(scenario: Scenario, server: Server, bench: Bench) -> Measurement:
         ).play(
             scenario.command(running.port, bench.seconds, bench.warmup, wanted.behind)
         )
+        if scenario.shared is not None:
+            counted["unshared"] = _unshared(wanted.http, scenario.shared)
     before, after = used
     count = counted[scenario.per] or 1
     parts = [
         (late - early) / count * 1e6 for early, late in zip(before, after, strict=True)
     ]
     return Measurement(sum(parts), sum(parts[1:]), counted)
+
+
+def _unshared(http: int, shared: int) -> int:
+    """Count the subscriptions behind that are too many, or too few."""
+    return abs(int(total_of(metrics_of(http), "behind_subscriptions")) - shared)
 
 
 @contextmanager

@@ -52,6 +52,8 @@ class Scenario:
     #: server behind the one that is measured.
     relays: bool = False
     behind: bool = False
+    #: How many subscriptions there may be at the server behind, all watchers together.
+    shared: int | None = None
     goals: Sequence[Goal] = ()
 
     @property
@@ -186,6 +188,7 @@ _TO_BEHIND = attrs.evolve(
     title="NOTIFY to one of 1,000 watchers, of a change at the server behind",
     family="presproxy",
     behind=True,
+    shared=2,
     goals=(Goal(_FANOUT_1000.name, 1.1),),
 )
 _CALL = Scenario(

@@ -89,9 +89,7 @@ class Looker:
         )
 
     def _tables(self) -> dict[str, float]:
-        url = f"http://{LOOPBACK}:{self.http}/metrics"
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            return tables_of(answer.read().decode())
+        return tables_of(metrics_of(self.http))
 
     def _records(self) -> int:
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as database:
@@ -100,10 +98,20 @@ class Looker:
         return int(counted[0])
 
 
+def metrics_of(http: int) -> str:
+    """Ask a server what it tells of itself."""
+    with urllib.request.urlopen(
+        f"http://{LOOPBACK}:{http}/metrics", timeout=30
+    ) as answer:
+        told: str = answer.read().decode()
+    return told
+
+
+def total_of(metrics: str, name: str) -> float:
+    """Add up all samples of one name."""
+    return sum(float(value) for each, value in _SAMPLE.findall(metrics) if each == name)
+
+
 def tables_of(metrics: str) -> dict[str, float]:
     """Read the sizes of all `TABLES` from what a server tells of itself."""
-    tables = dict.fromkeys(TABLES, 0.0)
-    for name, value in _SAMPLE.findall(metrics):
-        if name in tables:
-            tables[name] += float(value)
-    return tables
+    return {name: total_of(metrics, name) for name in TABLES}
