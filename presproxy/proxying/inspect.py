@@ -13,7 +13,7 @@ from hashlib import blake2s
 import attrs
 
 from presproxy.errors import MalformedField, PresproxyError
-from presproxy.sip.fields import NameAddress
+from presproxy.sip.fields import NameAddress, parse_name_address
 from presproxy.sip.message import Request
 from presproxy.sip.uri import SipURI, TelURI, parse_host, parse_uri
 
@@ -23,6 +23,8 @@ MAX_FORWARDS = 70
 #: Branches that may be open for one request at once, over all proxies, if nobody said so
 #: before (RFC 5393 §5.3.1).
 MAX_BREADTH = 60
+
+_SECURE = "sips:"
 
 _HOW_TO_COME_HERE = frozenset({"maddr", "transport", "ttl"})
 
@@ -60,6 +62,16 @@ class Passage:
     forwards: int
     breadth: int
     has_flow_token: bool = False
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it may leave by TLS alone (§16.6 steps 4 and 7, §26.2.2)."""
+        if self.uri[:5].lower() == _SECURE:
+            return True
+        if not self.routes or _SECURE not in self.routes[0].lower():
+            return False
+        first = parse_name_address("Route", self.routes[0])
+        return first.uri[:5].lower() == _SECURE
 
 
 IsUs = Callable[[SipURI], bool]

@@ -382,6 +382,8 @@ class Proxy:
         target = await self._within(request, passage)
         if target is None or target.flow is None:
             raise NotForwarded(481)
+        if passage.is_secure and not target.flow.is_secure:
+            raise NotForwarded(480)
         signature = self._signature(request, flow)
         if is_loop(signature, request):
             raise NotForwarded(482)

@@ -357,16 +357,22 @@ class Relayed:
         flow, board = branch.target.flow, self.board
         word = f"{board.tokens.branch()}.{self.signature}"
         leg = self._legs[branch] = Leg(self, branch, word)
+        if flow is not None and self._passage.is_secure and not flow.is_secure:
+            self._fail(branch, 480, now)
+            return
         try:
             if flow is None:
                 raise LimitReached("flows to a contact that has none", 0)
             leg.data = self._copy(branch, flow, word)
             self._send(leg, flow, now)
         except (LimitReached, MalformedField):
-            if self._context is not None:
-                self._do(self._context.fail(branch, 503, now), now)
+            self._fail(branch, 503, now)
         else:
             board.watch(leg, now)
+
+    def _fail(self, branch: Branch, status: int, now: float) -> None:
+        if self._context is not None:
+            self._do(self._context.fail(branch, status, now), now)
 
     def _send(self, leg: Leg, flow: Flow, now: float) -> None:
         wire, method = self.board.wire, self.request.method
@@ -411,7 +417,10 @@ class Relayed:
         back = self.transaction.flow
         board = self.board
         token = board.route_tokens.write(request, board.name(back), target.name)
-        values = [_record_route(each, token) for each in (flow, back)]
+        is_secure = self._passage.is_secure
+        values = [
+            _record_route(each, token, is_secure=is_secure) for each in (flow, back)
+        ]
         return values if values[0] != values[1] else values[:1]
 
     def _cancel(self, branch: Branch, now: float) -> None:
@@ -480,5 +489,13 @@ def _retry_after(response: Response) -> float | None:
     return float(text) if text.strip().isdecimal() else None
 
 
-def _record_route(flow: Flow, token: str, more: str = "") -> str:
-    return f"<sip:{token}@{flow.sent_by}{uri_parameter(flow.transport)};lr{more}>"
+def _record_route(
+    flow: Flow, token: str, more: str = "", *, is_secure: bool = False
+) -> str:
+    """Write ourselves as who is at the other end of a flow reaches us."""
+    transport = uri_parameter(flow.transport)
+    if not is_secure:
+        return f"<sip:{token}@{flow.sent_by}{transport};lr{more}>"
+    # It says TLS already (RFC 3261 §26.2.2).
+    transport = "" if flow.transport == "TLS" else transport
+    return f"<sips:{token}@{flow.sent_by}{transport};lr{more}>"

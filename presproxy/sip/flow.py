@@ -12,6 +12,8 @@ from typing import ClassVar, Protocol
 
 Address = tuple[str, int]
 
+_SECURE = frozenset({"TLS", "WSS"})
+
 
 class Seal(Protocol):
     """What signs all that goes to a peer, once that was agreed upon."""
@@ -45,6 +47,11 @@ class Flow:
     def is_open(self) -> bool:
         """Whether something can still be sent."""
         return True
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether nobody on the way reads along."""
+        return self.transport in _SECURE
 
     @property
     def key(self) -> Hashable:

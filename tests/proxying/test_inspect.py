@@ -166,6 +166,35 @@ def test_no_route_fails_in_another_way(text):
         inspect(parse_message(data.encode()), is_us)
 
 
+@pytest.mark.parametrize(
+    ("uri", "routes", "is_secure"),
+    [
+        ("sips:bob@example.test", [], True),
+        ("SIPS:bob@example.test", [US], True),
+        (BOB, ["<sips:other.test;lr>"], True),
+        (BOB, [US, '"x" <SIPS:other.test;lr>'], True),
+        (BOB, ["<sips:us.test;lr>"], False),
+        (BOB, [OTHER, "<sips:other.test;lr>"], False),
+        (BOB, ['"sips:" <sip:sips@other.test;lr>'], False),
+        ("sip:sips@example.test", [], False),
+    ],
+    ids=[
+        "Request-URI",
+        "in capitals",
+        "Route",
+        "Route behind ours",
+        "ours alone",
+        "a later one",
+        "a name",
+        "a user",
+    ],
+)
+def test_what_leaves_by_tls_alone(request_of, uri, routes, is_secure):
+    request = request_of("INVITE", uri, *(f"Route: {each}" for each in routes))
+
+    assert inspect(request, is_us).is_secure is is_secure
+
+
 # --- Loops
 
 

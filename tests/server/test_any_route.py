@@ -21,7 +21,7 @@ OTHERS = st.lists(
             "<sip:p%20x@p2.test:5070;lr;transport=tcp>",
             "<sip:[2001:db8::7];lr=on>",
             "<sip:p4.test;lr;x-any;y=%3Clr%3E>;z=1",
-            '"A, <b>" <sips:p5.test;lr>',
+            '"A, <b>" <sip:p5.test;lr;x=sips:>',
             "<sip:strict.test;x=y>",
             "<sip:t@strict2.test:5080>",
         ]
