@@ -9,7 +9,6 @@ the ACK to a 2xx.
 
 from __future__ import annotations
 
-from collections import Counter as Counts
 from collections.abc import Callable, Collection, Sequence
 
 import attrs
@@ -30,7 +29,7 @@ from presproxy.proxying.inspect import (
 )
 from presproxy.proxying.keys import Keyring
 from presproxy.proxying.token import Ends, RouteTokens
-from presproxy.server.answer import Answer, Refusal, for_now
+from presproxy.server.answer import Answer, Refusal
 from presproxy.server.exchange import Exchange
 from presproxy.server.front.front import Front
 from presproxy.server.front.routes import Action
@@ -46,11 +45,11 @@ from presproxy.server.relaying import (
 )
 from presproxy.server.screen import Screen
 from presproxy.server.targets import Targets
+from presproxy.server.underway import UnderWay
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Request
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import SipURI, parse_uri
-from presproxy.transaction.matching import cancelled_key_of
 from presproxy.transaction.server import ServerTransaction
 from presproxy.transaction.timers import DelayQueue
 
@@ -88,13 +87,10 @@ _LOOK = 2.0
 _TRYING = 3.5
 
 
-_Call = tuple[str, str | None, int]
-
-
 @attrs.define(eq=False)
 class Proxy:
     """
-    Passes requests on: at most ``most`` at once, and ``most_of_one`` sender's.
+    Passes requests on; ``under_way`` are those that it has not done with.
 
     ``keys`` seal what is written for ourselves; ``secret`` tells what was here before, and
     is at most 32 bytes long.  ``screen`` knows who is blocked.  ``ticks`` is the clock of
@@ -110,16 +106,12 @@ class Proxy:
     realms: Collection[str]
     ticks: Callable[[], float]
     metrics: Metrics
-    most: int
-    most_of_one: int
+    under_way: UnderWay
     orders: Orders
     front: Front | None = None
     screen: Screen | None = None
     _route_tokens: RouteTokens = attrs.field(init=False)
     _board: Switchboard = attrs.field(init=False)
-    _under_way: dict[str, Relayed] = attrs.field(factory=dict, init=False)
-    _calls: dict[_Call, Relayed] = attrs.field(factory=dict, init=False)
-    _by_sender: Counts[str] = attrs.field(factory=Counts, init=False)
     _legs: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _unheard: DelayQueue[Leg] = attrs.field(factory=DelayQueue, init=False)
     _trying: DelayQueue[Relayed] = attrs.field(factory=DelayQueue, init=False)
@@ -149,7 +141,7 @@ class Proxy:
         self.metrics.gauge(
             "relaying",
             "Requests that are being passed on.",
-            lambda: len(self._under_way),
+            lambda: len(self.under_way),
         )
 
     # -- Requests --------------------------------------------------------------------
@@ -191,26 +183,17 @@ class Proxy:
         request = exchange.request
         if request.method == "CANCEL":
             return self._cancel(exchange)
-        if len(self._under_way) >= self.most:
-            raise for_now("Too many requests are being passed on")
+        self.under_way.check()
         signature = self._signature(request, exchange.flow)
         relayed = Relayed(self._board, transaction, signature)
-        self._begun(relayed)
+        self.under_way.begun(relayed)
         try:
             await self._pass_on(exchange, relayed)
             return await relayed.finished
         finally:
-            self._ended(relayed)
-
-    def _count_of_one(self, exchange: Exchange, relayed: Relayed) -> None:
-        """Count one whose sender is known now; refuses what is one too many of his."""
-        sender = self._sender(exchange)
-        if sender is None:
-            return
-        if self._by_sender[sender] >= self.most_of_one:
-            raise for_now("Too many requests of yours are being passed on")
-        self._by_sender[sender] += 1
-        relayed.sender = sender
+            self.under_way.ended(relayed)
+            if relayed.transaction.is_answered:
+                relayed.let_go()
 
     def _sender(self, exchange: Exchange) -> str | None:
         """
@@ -227,28 +210,6 @@ class Proxy:
             return exchange.request.from_.aor
         return None if self.front.is_near(flow) else flow.peer[0]
 
-    def _begun(self, relayed: Relayed) -> None:
-        self._under_way[relayed.transaction.key] = relayed
-        if relayed.request.method == "INVITE":
-            self._calls[_call_of(relayed.request)] = relayed
-
-    def _ended(self, relayed: Relayed) -> None:
-        """Forget it, unless another one has taken its place, as with credentials."""
-        key, request = relayed.transaction.key, relayed.request
-        if self._under_way.get(key) is relayed:
-            del self._under_way[key]
-        if request.method == "INVITE":
-            call = _call_of(request)
-            if self._calls.get(call) is relayed:
-                del self._calls[call]
-        if relayed.transaction.is_answered:
-            relayed.let_go()
-        sender = relayed.sender
-        if sender is not None:
-            self._by_sender[sender] -= 1
-            if not self._by_sender[sender]:
-                del self._by_sender[sender]
-
     async def _pass_on(self, exchange: Exchange, relayed: Relayed) -> None:
         request = exchange.request
         passage = inspect(request, self._knows_us(request, exchange.flow))
@@ -257,7 +218,7 @@ class Proxy:
         targets = await self._find(exchange, passage)
         if relayed.is_cancelled:
             raise Refusal(487)
-        self._count_of_one(exchange, relayed)
+        self.under_way.count(relayed, self._sender(exchange))
         self._count(request.method)
         now = self.ticks()
         relayed.begin(passage, targets, now, self._manner(exchange))
@@ -347,22 +308,11 @@ class Proxy:
 
     def _cancel(self, exchange: Exchange) -> Answer:
         """Answer a CANCEL, and cancel all branches of its INVITE (§16.10)."""
-        relayed = self._cancelled(exchange)
+        relayed = self.under_way.cancelled(exchange.request, exchange.flow)
         if relayed is None:
             raise Refusal(481)
         now = self.ticks()
         return Answer(200, then=lambda: relayed.cancel(now))
-
-    def _cancelled(self, exchange: Exchange) -> Relayed | None:
-        cancel = exchange.request
-        relayed = self._under_way.get(cancelled_key_of(cancel))
-        if relayed is not None or cancel.via.branch is not None:
-            return relayed
-        # SIPE gives no branch to what follows its INVITE, on the same connection.
-        relayed = self._calls.get(_call_of(cancel))
-        if relayed is None or relayed.transaction.flow.key != exchange.flow.key:
-            return None
-        return relayed
 
     # -- ACK -------------------------------------------------------------------------
 
@@ -422,7 +372,7 @@ class Proxy:
     def close(self) -> None:
         """End what is under way: nobody will be here for its answers."""
         now = self.ticks()
-        for relayed in tuple(self._under_way.values()):
+        for relayed in self.under_way.all():
             relayed.cancel(now)
 
     # -- Within ----------------------------------------------------------------------
@@ -479,8 +429,3 @@ class Proxy:
 
     def _count(self, method: str) -> None:
         self._counters.get(method, self._counters[_OTHER]).value += 1
-
-
-def _call_of(request: Request) -> _Call:
-    """Give what an INVITE and its CANCEL have in common, whatever their Via."""
-    return request.call_id, request.from_.tag, request.cseq.number

@@ -62,6 +62,7 @@ from presproxy.server.screen import Screen
 from presproxy.server.simple import OptionsStep
 from presproxy.server.subscribe import SubscribeStep
 from presproxy.server.targets import Targets
+from presproxy.server.underway import UnderWay
 from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
@@ -314,8 +315,7 @@ def build(
         domains.names,
         ticks,
         metrics,
-        limits.relayed,
-        limits.relayed_of_one,
+        UnderWay(limits.relayed, limits.relayed_of_one),
         Orders(pbxs, front),
         front,
         Screen(decider) if configuration.proxy.screen else None,

@@ -412,12 +412,12 @@ def test_nothing_is_left_over(desk, alice, phones):
     proxy, layer = desk.server.core.proxy, desk.server.core.layer
 
     assert (layer.clients, layer.servers, layer.remembered) == (0, 0, 0)
-    assert (len(proxy._under_way), len(proxy._calls), len(proxy._legs)) == (0, 0, 0)
+    assert (len(proxy.under_way), proxy.under_way.calls, len(proxy._legs)) == (0, 0, 0)
 
 
 def test_too_many_at_once_are_refused_for_now(desk, alice, phones):
     bob = phones("bob", "stream", "")
-    desk.server.core.proxy.most = 1
+    desk.server.core.proxy.under_way.most = 1
     alice.send("INVITE", BOB)
     alice.send("MESSAGE", BOB)
 
@@ -427,7 +427,7 @@ def test_too_many_at_once_are_refused_for_now(desk, alice, phones):
 
 def test_too_many_of_one_keep_no_other_from_calling(desk, alice, phones):
     bob, carol = phones("bob", "stream", ""), phones("carol", "stream")
-    desk.server.core.proxy.most_of_one = 2
+    desk.server.core.proxy.under_way.most_of_one = 2
     for _ in range(3):
         alice.send("INVITE", BOB)
     carol.send("INVITE", BOB)
@@ -439,7 +439,7 @@ def test_too_many_of_one_keep_no_other_from_calling(desk, alice, phones):
 
     assert statuses(alice) == [100, 100, 503, 486, 486, 100]
     assert statuses(carol) == [100, 486]
-    assert len(desk.server.core.proxy._by_sender) == 1
+    assert len(desk.server.core.proxy.under_way.senders) == 1
 
 
 def test_who_stops_ends_what_rings(desk, alice, phones):

@@ -123,5 +123,5 @@ def test_whatever_comes_back(method, answers):
 
     assert desk.defects == 0
     assert len(refusals) <= 1
-    assert len(proxy._under_way) == 0
+    assert len(proxy.under_way) == 0
     assert layer.clients == 0

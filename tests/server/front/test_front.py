@@ -440,18 +440,18 @@ def test_what_cannot_be_kept_is_not_acknowledged(both):
 
 
 def test_who_was_not_asked_uses_up_what_is_nobody_elses(desk, alice, pbx):
-    desk.server.core.proxy.most_of_one = 1
+    desk.server.core.proxy.under_way.most_of_one = 1
     for _ in range(2):
         alice.send("INVITE", BOB, {"From": "<sip:victim@example.test>;tag=1"})
 
     assert 503 in statuses(alice)
     assert len(pbx.read()) == 1
-    assert list(desk.server.core.proxy._by_sender) == [alice.flow.peer[0]]
+    assert desk.server.core.proxy.under_way.senders == [alice.flow.peer[0]]
 
 
 def test_the_server_behind_may_bring_many(desk, bob, pbx):
     path = register(bob, pbx).get("path")
-    desk.server.core.proxy.most_of_one = 1
+    desk.server.core.proxy.under_way.most_of_one = 1
     for _ in range(3):
         called(pbx, bob, path)
 
