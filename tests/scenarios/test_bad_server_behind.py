@@ -255,3 +255,89 @@ def test_a_flood_for_a_server_that_says_nothing_harms_nobody_else(
     assert under_way <= MOST
     assert serves_presence(peers(front, "bob@contoso.com", "udp"))
     assert serves_presence(peers(front, "carol@contoso.com", "tcp"))
+
+
+# --- Loops through it
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def probing(port):
+    return "--upstream", f"sip:127.0.0.1:{port};transport=udp"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+def test_a_server_that_is_behind_itself_does_not_go_round(servers, peers, method):
+    port = free_port()
+    server = servers(*probing(port), udp=("127.0.0.1", port))
+    alice = peers(server, "alice@contoso.com", "tcp")
+
+    for uri in ("sip:bob@contoso.com", "sip:bob@elsewhere.test"):
+        assert 400 <= alice.ask(method, uri).status < 500
+    assert server.metrics()["presproxy_relaying"] == 0
+
+
+def test_two_that_are_behind_each_other_do_not_go_round(servers, peers):
+    ports = free_port(), free_port()
+    one = servers(*probing(ports[1]), udp=("127.0.0.1", ports[0]))
+    two = servers(*probing(ports[0]), udp=("127.0.0.1", ports[1]))
+    alice = peers(one, "alice@contoso.com", "tcp")
+    # The first to start has found the other away until it asked again.
+    assert wait_for(lambda: alice.ask("MESSAGE", "sip:x@contoso.com").status != 503, 30)
+
+    for uri in ("sip:bob@contoso.com", "sip:bob@elsewhere.test"):
+        assert 400 <= alice.ask("MESSAGE", uri).status < 500
+    assert [each.metrics()["presproxy_relaying"] for each in (one, two)] == [0, 0]
+
+
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+def test_what_it_sends_back_as_it_came_is_not_sent_to_it_again(behind, alice, method):
+    sent = send(alice, method, "sip:100@elsewhere.test")
+    asked = behind.asked(method)
+    host = f"127.0.0.1:{behind.port}"
+    via = f"SIP/2.0/{behind.transport.upper()} {host};branch=z9hG4bK{fresh()}"
+    fields = [("via", via), *asked.fields]
+    lines = [asked.first_line, *(f"{name}: {value}" for name, value in fields)]
+    behind.peer.send("\r\n".join([*lines, "", ""]).encode())
+    refused = behind.peer.expect(lambda each: each.status >= 200)
+    behind.answer(asked, f"{refused.status} {refused.reason}")
+
+    assert refused.status in {404, 482}
+    assert alice.answered(sent.branch).status == refused.status
+
+
+# --- What belongs to nobody
+
+
+def test_what_belongs_to_nobody_does_not_reach_it(behind, alice):
+    uri = f"sip:{fresh('nobody')}@contoso.com"
+    send(alice, "ACK", uri, {"To": f"<{uri}>;tag=x"})
+    gone = alice.ask("CANCEL", uri)
+    assert goes_on(behind, alice)
+
+    assert gone.status == 481
+    assert [
+        each
+        for each in behind.peer.inbox
+        if each.method in ("ACK", "CANCEL") and uri in each.first_line
+    ] == []
+
+
+@pytest.mark.parametrize("status", ["180 Ringing", "200 OK", "503 Later"])
+def test_an_answer_to_nothing_does_no_harm(behind, alice, status):
+    sent = send(alice, "INVITE")
+    asked = behind.asked("INVITE")
+    branch = f"z9hG4bK{fresh()}"
+    top, *others = asked.all("via")
+    rest = [(name, value) for name, value in asked.fields if name != "via"]
+    vias = [f"{top.partition(';')[0]};branch={branch}", *others]
+    fields = [*(("via", each) for each in vias), *rest]
+    behind.answer(Message(b"", asked.first_line, fields, b""), status)
+    behind.answer(asked, "486 Busy Here")
+
+    assert alice.answered(sent.branch).status == 486
+    assert goes_on(behind, alice)
