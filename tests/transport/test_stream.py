@@ -281,6 +281,31 @@ def test_what_came_before_the_end_is_handed_on(accept, house, options):
     assert house.closed.pending == [accepted.flow]
 
 
+def test_a_peer_that_promised_a_word_is_gone_without_one(accept, house, options):
+    accepted = accept(idle=600.0)
+    accepted.receive(options)
+    accepted.flow.keep(3600)
+    accepted.flow.expect(150)
+
+    accepted.pass_time(140)
+    accepted.receive(b"\r\n\r\n")
+    accepted.pass_time(149)
+    before = list(accepted.wire.events)
+    accepted.pass_time(2)
+
+    assert (before, accepted.wire.events) == ([], ["close"])
+    assert house.count("connections_ended", transport="tcp", why="idle") == 1
+
+
+def test_a_promise_of_less_than_the_usual_is_held_to_as_well(accept, options):
+    accepted = accept(idle=60.0)
+    accepted.receive(options)
+    accepted.flow.expect(150)
+
+    accepted.pass_time(149)
+    assert accepted.wire.events == []
+
+
 @pytest.mark.parametrize(
     "begin",
     [b"O", b"OPTIONS sip:a@example.test SIP/2.0\r\n", b"\r\n\r\nOPTIONS"],
