@@ -15,6 +15,7 @@ import attrs
 from presproxy.errors import MalformedField, PresproxyError
 from presproxy.sip.fields import NameAddress, parse_name_address
 from presproxy.sip.message import Request
+from presproxy.sip.tokens import MAGIC_COOKIE
 from presproxy.sip.uri import SipURI, TelURI, parse_host, parse_uri
 
 #: Hops a request may take whose sender named no number (RFC 3261 §16.6 step 3).
@@ -131,6 +132,27 @@ def loop_signature(secret: bytes, request: Request, *more: str) -> str:
     )
     data = told.encode("utf-8", "surrogateescape")
     return blake2s(data, digest_size=_SIGNED, key=secret).hexdigest()
+
+
+def branch_of(secret: bytes, request: Request) -> str:
+    """
+    Give the branch of a request that is passed on without a transaction.
+
+    One that comes again gets the same, so that whoever gets it knows it (RFC 3261 §16.11).
+    ``secret`` makes that nobody else can tell.
+    """
+    told = "\0".join(
+        (
+            request.get_all("via")[0],
+            request.method,
+            request.call_id,
+            request.from_.tag or "",
+            request.to.tag or "",
+            str(request.cseq.number),
+        )
+    )
+    data = told.encode("utf-8", "surrogateescape")
+    return MAGIC_COOKIE + blake2s(data, digest_size=_SIGNED, key=secret).hexdigest()
 
 
 def is_loop(signature: str, request: Request) -> bool:

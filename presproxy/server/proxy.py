@@ -23,6 +23,7 @@ from presproxy.proxying.forward import Onward, forwarded, is_of_realm
 from presproxy.proxying.inspect import (
     NotForwarded,
     Passage,
+    branch_of,
     inspect,
     is_loop,
     loop_signature,
@@ -338,7 +339,7 @@ class Proxy:
         if is_loop(signature, request):
             raise NotForwarded(482)
         onward = Onward(target.uri, target.routes, passage.forwards, passage.breadth)
-        branch = f"{self.tokens.branch()}.{signature}"
+        branch = f"{branch_of(self.secret, request)}.{signature}"
         is_for_us, front = self._board.is_for_us, self.front
         if target.detour is not None and front is not None and not front.asks_here:
             is_for_us = nobodys

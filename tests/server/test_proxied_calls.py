@@ -90,6 +90,18 @@ def test_a_call_from_invite_to_bye(desk, alice, bob):
     assert desk.defects == 0
 
 
+def test_an_ack_that_is_sent_again_is_known_as_the_same(alice, bob):
+    sent, _, answer = call(alice, bob)
+    fields = ack_fields(sent, answer, Route=routes(answer))
+    ack = alice.send("ACK", bob.contact, fields)
+    alice.send_data(ack.data)
+    alice.send_data(ack.data.replace(b"z9hG4bK", b"z9hG4bKother"))
+    first, again, other = bob.read()
+
+    assert first.branch == again.branch
+    assert first.branch != other.branch
+
+
 def routes(answer):
     return list(reversed(answer.all("record-route")))
 
