@@ -29,7 +29,10 @@ def accepted_type(request: Request, package: IEventPackage) -> str:
     Raises `Refusal` with 406.
     """
     produces = package.produces
-    if request.get("accept") is None:
+    lines = request.get_all("accept")
+    if len(lines) == 1 and lines[0] in produces:
+        return lines[0]
+    if not lines:
         reads = request.has("supported") and _READS_CATEGORIES in request.supported
         if reads and categories.CONTENT_TYPE in produces:
             return categories.CONTENT_TYPE

@@ -10,7 +10,7 @@ import attrs
 from presproxy.errors import AccessDenied
 from presproxy.events.compositor import Compositor, Published, StagedPublication
 from presproxy.events.resource import Resources
-from presproxy.interfaces import IEventPackage, IFollowingPackage
+from presproxy.interfaces import IEventPackage
 from presproxy.model.publication import Publication
 from presproxy.server.answer import Answer, Refusal
 from presproxy.server.bodies import bounded_body
@@ -111,7 +111,7 @@ class PublishStep:
             else:
                 guard = self.resources.guard(package.name)
                 document = guard.tell(package.parse, content_type, body)
-                if old is not None and IFollowingPackage.providedBy(package):
+                if old is not None and package.name in self.packages.following:
                     following: Any = package
                     document = guard.tell(following.follow, document, old.document)
                     body = guard.tell(following.write, document)

@@ -11,7 +11,7 @@ import attrs
 
 from presproxy.errors import AccessDenied, PresproxyError
 from presproxy.events.agent import PresenceAgent
-from presproxy.interfaces import IEventPackage, IPartialPackage, ITailoredPackage
+from presproxy.interfaces import IEventPackage, IPartialPackage
 from presproxy.model.subscription import Happening, Subscription
 from presproxy.notify.connected import CONNECTED
 from presproxy.notify.lists import LIST
@@ -22,7 +22,7 @@ from presproxy.server.bodies import bounded_body
 from presproxy.server.decide import Decider, Question, obey
 from presproxy.server.dialogs import Usage
 from presproxy.server.domains import Domains
-from presproxy.server.events import EventPackages, is_private
+from presproxy.server.events import EventPackages
 from presproxy.server.exchange import Exchange
 from presproxy.server.following import Following
 from presproxy.server.keeping import Keeper
@@ -74,7 +74,7 @@ class SubscribeStep:
     async def _first(self, exchange: Exchange) -> Answer:
         presentity = self.domains.ours(exchange.resource())
         package = self.packages.subscribable(exchange)
-        if is_private(package) and exchange.sender.aor != presentity:
+        if package.name in self.packages.private and exchange.sender.aor != presentity:
             raise AccessDenied(f"{exchange.sender.aor} is not {presentity}")
         content_type = self._content_type(exchange, package)
         expires = self.packages.grant(package.name, exchange.request.expires)
@@ -107,7 +107,7 @@ class SubscribeStep:
     def _shape(self, request: Request, package: IEventPackage) -> str:
         """Choose the content type, and the shape in which his user agent can read it."""
         content_type = accepted_type(request, package)
-        if not ITailoredPackage.providedBy(package):
+        if package.name not in self.packages.tailored:
             return content_type
         tailored_package: Any = package
         guard = self.agent.resources.guard(package.name)
