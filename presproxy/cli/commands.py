@@ -22,6 +22,7 @@ from presproxy.cli.demo.command import demo
 from presproxy.cli.passwd import passwd
 from presproxy.cli.running import CommandGroup
 from presproxy.cli.show import show
+from presproxy.cli.trace import trace
 from presproxy.cli.watch import watch
 
 
@@ -38,6 +39,7 @@ for _command in (
     fetch,
     show,
     explain,
+    trace,
     allow,
     block,
     politely_block,

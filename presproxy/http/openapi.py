@@ -21,6 +21,7 @@ from presproxy.http.describing import (
 from presproxy.http.trace.description import PATHS as TRACE_PATHS
 from presproxy.http.trace.description import SCHEMAS as TRACE_SCHEMAS
 from presproxy.model.decision import Handling
+from presproxy.tracing.lamps import LAMPS
 
 
 def description(version: str) -> JSON:
@@ -144,11 +145,25 @@ _SCHEMAS: JSON = {
         listeners=array_of(TEXT),
         is_ready={"type": "boolean"},
     ),
-    "Presentity": an_object(["aor", "packages"], aor=TEXT, packages=_PACKAGES),
-    "PresentityInFull": an_object(
-        ["aor", "packages", "publications", "subscriptions"],
+    "Presentity": an_object(
+        ["aor", "packages", "state", "note"],
         aor=TEXT,
         packages=_PACKAGES,
+        state=ref("State"),
+        note=or_null("string"),
+    ),
+    "State": an_object(
+        ["token", "activity", "availability"],
+        token={"enum": list(LAMPS)},
+        activity=or_null("string"),
+        availability=or_null("integer"),
+    ),
+    "PresentityInFull": an_object(
+        ["aor", "packages", "state", "note", "publications", "subscriptions"],
+        aor=TEXT,
+        packages=_PACKAGES,
+        state=ref("State"),
+        note=or_null("string"),
         publications=array_of(ref("Publication")),
         subscriptions=array_of(ref("Subscription")),
     ),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from presproxy.documents.lync.contacts import DEFAULT_GROUP, ContactList
+from presproxy.events.categories import PRESENCE
 from presproxy.events.locations import Registration
 from presproxy.events.resource import Resource
+from presproxy.extend.guard import PluginFailed
 from presproxy.http.sight import Behind, Sight, Used
 from presproxy.metrics import Counter, Histogram, Metrics
-from presproxy.model.decision import Explained, Handling
+from presproxy.model.decision import FULL, Explained, Handling
 from presproxy.model.publication import Publication
 from presproxy.model.subscription import State, Subscription
 from presproxy.sip.uri import AddressOfRecord
+from presproxy.tracing.lamps import LAMPS, PIDF, Lamp, lamp_of
 
 JSON = Mapping[str, Any]
+
+#: The state of whom nothing was heard of.
+UNKNOWN = LAMPS[-1]
 
 #: The groups of a contact that was put into none: the one for all such.
 _IN_NONE = (DEFAULT_GROUP.id,)
@@ -39,7 +45,7 @@ def server(sight: Sight) -> JSON:
     }
 
 
-def presentity(aor: AddressOfRecord, resources: Iterable[Resource]) -> JSON:
+def presentity(aor: AddressOfRecord, resources: Sequence[Resource]) -> JSON:
     """
     Show one presentity: how much is published and who watches, by package.
 
@@ -59,7 +65,33 @@ def presentity(aor: AddressOfRecord, resources: Iterable[Resource]) -> JSON:
                 },
             }
         )
-    return {"aor": aor, "packages": packages}
+    lamp = _lamp(resources)
+    return {
+        "aor": aor,
+        "packages": packages,
+        "state": {
+            "token": UNKNOWN if lamp is None else lamp.token,
+            "activity": None if lamp is None else lamp.activity or None,
+            "availability": None if lamp is None else lamp.availability,
+        },
+        "note": None if lamp is None else lamp.note or None,
+    }
+
+
+def _lamp(resources: Sequence[Resource]) -> Lamp | None:
+    """Give the state of presence that the whole view shows; None if nothing was heard."""
+    for resource in resources:
+        if resource.package.name != PRESENCE:
+            continue
+        if not (resource.publications or resource.categories):
+            return None
+        try:
+            body = resource.body(FULL, PIDF)
+        except PluginFailed:
+            # Counted and logged by its guard.
+            return None
+        return lamp_of(PIDF, body.numbered(0))
+    return None
 
 
 def publication(each: Publication, now: float) -> JSON:

@@ -23,6 +23,7 @@ from presproxy.http.answers import Wrong, not_now, refuse, routed_nowhere
 from presproxy.http.api import Api
 from presproxy.http.channel import CONNECTIONS, TIMEOUT, BoundedSite
 from presproxy.http.console.feed import Feed
+from presproxy.http.console.site import read_static
 from presproxy.http.console.topics import ServerTopic, opener_of_trace
 from presproxy.http.exposition import CONTENT_TYPE, exposition
 from presproxy.http.shapes import server
@@ -67,6 +68,7 @@ class HttpDoor:
         self.site = BoundedSite(
             self.app.resource(), reactor, timeout=timeout, connections=connections
         )
+        self._static = read_static()
         self._ports: list[Any] = []
         self._sweeping = LoopingCall(self._looking.sweep)
         self._sweeping.clock = reactor
@@ -145,6 +147,18 @@ class HttpDoor:
         """Give all metrics to Prometheus."""
         request.setHeader("Content-Type", CONTENT_TYPE)
         return exposition(self._sight.metrics)
+
+    @app.route("/", methods=["GET"])
+    @app.route("/people", methods=["GET"])
+    @app.route("/trace", methods=["GET"])
+    def page(self, request: IRequest) -> bytes:
+        """Give the console's page; what it shows is for its address to say."""
+        return self._static.page(request)
+
+    @app.route("/static/<hash>/<path:path>", methods=["GET"])
+    def static(self, request: IRequest, hash: str, path: str) -> bytes:
+        """Give one of the page's files."""
+        return self._static.file(request, hash, path)
 
     @app.route("/api/v1/", branch=True)
     def api(self, request: Any) -> Any:

@@ -41,7 +41,8 @@ _OFFWORK, _OFF_WORK = "offwork", "off-work"
 #: All of them; the last is of whom nothing was ever heard.
 LAMPS = (*dict.fromkeys(TOKENS.values()), _OFFWORK, "unknown")
 
-_PIDF = "application/pidf+xml"
+#: The content type of presence documents.
+PIDF = "application/pidf+xml"
 _SHOWN, _PUBLISHED = categories.CONTENT_TYPE, categories.PUBLISH_TYPE
 _MULTIPART = "multipart/"
 
@@ -65,7 +66,7 @@ def lamp_of(content_type: str, body: bytes) -> Lamp | None:
     """Give the lamp a body shows; None if it shows none, or cannot be read."""
     kind = content_type.partition(";")[0].strip().lower()
     try:
-        if kind == _PIDF:
+        if kind == PIDF:
             return _of_document(body)
         if kind == _SHOWN:
             return _of_categories(categories.read_categories(body).categories)
@@ -87,7 +88,7 @@ def kind_of_body(content_type: str) -> str | None:
 
 
 _WORDS = {
-    _PIDF: "pidf",
+    PIDF: "pidf",
     _SHOWN: "cat",
     _PUBLISHED: "cat",
     "application/msrtc-adrl-categorylist+xml": "batch",

@@ -204,6 +204,8 @@ async def test_a_presentity_of_whom_nothing_is_known_is_shown_empty(door):
 
     assert shown == {
         "aor": "sip:nobody@example.test",
+        "note": None,
+        "state": {"token": "unknown", "activity": None, "availability": None},
         "packages": [],
         "publications": [],
         "subscriptions": [],

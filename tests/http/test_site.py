@@ -214,7 +214,8 @@ async def test_no_page_of_another_origin_changes_anything(
 @pytest.mark.parametrize(
     ("method", "path", "code", "where"),
     [
-        ("GET", "/", 404, "path"),
+        ("GET", "/nowhere", 404, "path"),
+        ("GET", "/static/0/js/main.js", 404, "path"),
         ("GET", "/api", 404, "path"),
         ("GET", "/api/v2/server", 404, "path"),
         ("GET", "/%FF%FE", 404, "path"),
