@@ -133,7 +133,7 @@ class Limits:
         validator=_many,
     )
     relayed: int = option(
-        "The most requests on their way to others at once, at some 10 kB of memory each; "
+        "The most requests on their way to others at once, at some 16 kB of memory each; "
         "a call is until it is answered.",
         default=10_000,
         validator=_many,
