@@ -302,7 +302,7 @@ class Proxy:
             target = await self.targets.of_contact(request, passage.uri)
             if target is not None:
                 return target
-        flow = await self.targets.ways.named(ends.other)
+        flow = await self.targets.other_end(ends.other, request)
         if flow is None:
             raise NotForwarded(430)
         return Target(passage.uri, flow, ends.other, passage.routes)

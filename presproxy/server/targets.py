@@ -14,6 +14,7 @@ from presproxy.proxying.inspect import NotForwarded
 from presproxy.server.domains import Domains
 from presproxy.server.lync.signin import binding_instance
 from presproxy.server.ways import Ways
+from presproxy.sip.flow import Flow
 from presproxy.sip.gruu import endpoint_name, named_endpoint
 from presproxy.sip.message import Request
 from presproxy.sip.uri import (
@@ -108,6 +109,18 @@ class Targets:
         parsed = parse_uri(uri)
         sip = parsed if isinstance(parsed, SipURI) else None
         return sip, None if sip is None else self.gruus.meant(sip)
+
+    async def other_end(self, name: str, request: Request) -> Flow | None:
+        """
+        Give the flow of that name, to whom a request within a dialog is for.
+
+        If it is closed it is the one by which his user agent has come again.
+        """
+        flow = await self.ways.named(name)
+        if flow is not None:
+            return flow
+        aor = self._ours(request.to.uri)
+        return None if aor is None else self.ways.successor(name, aor)
 
     def _ours(self, uri: str) -> AddressOfRecord | None:
         try:

@@ -9,7 +9,8 @@ nowhere then.  A datagram leads to an address at any time, also after a start.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from itertools import count
 
 import attrs
@@ -21,6 +22,10 @@ from presproxy.sip.flow import Address, Flow
 from presproxy.sip.uri import AddressOfRecord, as_request_uri
 
 _DATAGRAM = "udp:"
+
+#: Streams that are remembered after their end.  Chosen: calls that are up when a network
+#: fails, and their phones come again.
+_REMEMBERED = 10_000
 
 
 @attrs.define(eq=False)
@@ -63,6 +68,10 @@ class Ways:
     _by_text: dict[str, _Stream] = attrs.field(factory=dict, init=False)
     _by_instance: dict[tuple[AddressOfRecord, str], _Stream] = attrs.field(
         factory=dict, init=False
+    )
+    #: Of streams that are closed: which instances had registered by them.
+    _left: OrderedDict[int, Mapping[AddressOfRecord, str]] = attrs.field(
+        factory=OrderedDict, init=False
     )
     _numbers: count[int] = attrs.field(factory=lambda: count(1), init=False)
 
@@ -108,10 +117,23 @@ class Ways:
         """Give the flow of a name; None if it is closed, or leads nowhere now."""
         if name.startswith(_DATAGRAM):
             return await self._datagrams(name)
+        number = self._number(name)
+        return None if number is None else _open(self._by_number.get(number))
+
+    def successor(self, name: str, aor: AddressOfRecord) -> Flow | None:
+        """
+        Give the stream that a user's instance has now, if the one of that name is closed.
+
+        None if he had not registered by it, or has not come again.
+        """
+        number = self._number(name)
+        instance = None if number is None else self._left.get(number, {}).get(aor)
+        return self.of_instance(aor, instance) if instance else None
+
+    def _number(self, name: str) -> int | None:
+        """Read the number of a stream of this run; None for any other name."""
         run, _, number = name.partition(".")
-        if run != self.run or not number.isdecimal():
-            return None
-        return _open(self._by_number.get(int(number)))
+        return int(number) if run == self.run and number.isdecimal() else None
 
     async def target(self, aor: AddressOfRecord, binding: Binding) -> Target:
         """Give a contact of a user as a target, with the flow it registered by."""
@@ -138,6 +160,10 @@ class Ways:
         for key in stream.users.items():
             if self._by_instance.get(key) is stream:
                 del self._by_instance[key]
+        if any(stream.users.values()):
+            self._left[stream.number] = stream.users
+            if len(self._left) > _REMEMBERED:
+                self._left.popitem(last=False)
         text = str(stream.flow)
         if self._by_text.get(text) is stream:
             del self._by_text[text]

@@ -502,3 +502,48 @@ def test_a_request_with_credentials_takes_the_place_of_the_one_challenged(
 
     assert statuses(alice) == [407, 100, 180, 200]
     assert one(bob.read()).method == "CANCEL"
+
+
+# --- A flow that breaks in the middle of a call
+
+
+def come_again(phones, user, more=INSTANCE):
+    """Let a user agent come by another stream, with another contact, and register."""
+    return phones(user, "stream", more)
+
+
+@pytest.mark.parametrize("who", ["the caller", "the callee"])
+def test_the_end_of_a_call_goes_by_the_new_flow_of_the_same_instance(phones, who):
+    caller = phones("alice", "stream", INSTANCE)
+    callee = phones("bob", "stream", INSTANCE)
+    sent, invite, answer = call(caller, callee)
+    if who == "the caller":
+        callee.flow.close()
+        again = come_again(phones, "bob")
+        caller.send("BYE", callee.contact, within(sent, answer, "BYE"))
+    else:
+        caller.flow.close()
+        again = come_again(phones, "alice")
+        callee.send("BYE", caller.contact, from_callee(invite, "BYE"))
+
+    assert [each.method for each in again.read()] == ["BYE"]
+
+
+@pytest.mark.parametrize(
+    ("user", "more"),
+    [
+        ("bob", ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-aabbccddeeff>"'),
+        ("carol", INSTANCE),
+    ],
+    ids=["another instance", "another user"],
+)
+def test_nobody_else_is_taken_for_who_has_gone(phones, user, more):
+    caller = phones("alice", "stream", INSTANCE)
+    callee = phones("bob", "stream", INSTANCE)
+    sent, _, answer = call(caller, callee)
+    callee.flow.close()
+    other = come_again(phones, user, more)
+    caller.send("BYE", callee.contact, within(sent, answer, "BYE"))
+
+    assert other.read() == []
+    assert statuses(caller) == [430]

@@ -173,3 +173,33 @@ def test_it_is_told_which_flows_an_instance_has_left(base):
     ways.registered(BOB, base, URN, {"tcp:192.0.2.1:1"})
 
     assert told == [(BOB, URN, {"tcp:192.0.2.1:1"}, base)]
+
+
+def test_a_stream_that_is_closed_has_a_successor_once_its_instance_comes_again(ways):
+    first, second = RecordingStream(), RecordingStream()
+    ways.registered(BOB, first, URN)
+    name = ways.name(first)
+    first.close()
+    before = ways.successor(name, BOB)
+    ways.registered(BOB, second, URN)
+
+    assert before is None
+    assert ways.successor(name, BOB) is second
+    assert ways.successor(name, CAROL) is None
+    assert ways.successor("another.1", BOB) is None
+    assert ways.successor(ways.name(second), BOB) is None
+
+
+def test_streams_that_are_closed_are_remembered_up_to_a_bound(ways, monkeypatch):
+    monkeypatch.setattr("presproxy.server.ways._REMEMBERED", 2)
+    names = []
+    for _ in range(3):
+        stream = RecordingStream()
+        ways.registered(BOB, stream, URN)
+        names.append(ways.name(stream))
+        stream.close()
+    stream = RecordingStream()
+    ways.registered(BOB, stream, URN)
+
+    found = [ways.successor(name, BOB) for name in names]
+    assert found == [None, stream, stream]
