@@ -366,6 +366,30 @@ def test_a_mistake_in_the_file_is_told_with_its_place(written, text, mistake):
     assert mistakes_of(written(text)) == [f"presproxy.toml: {mistake}"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ("systemd:tcp", "systemd:ws", True),
+        ("systemd:tcp:name=a", "systemd:ws", True),
+        ("systemd:tcp:name=a", "systemd:ws:name=a", True),
+        ("systemd:udp", "systemd:udp", True),
+        ("systemd:tcp:name=a", "systemd:ws:name=b", False),
+        ("systemd:tcp", "systemd:udp", False),
+        ("systemd:tcp", "tcp:5060:interface=127.0.0.1", False),
+    ],
+)
+def test_no_socket_of_systemd_can_be_meant_for_two(one, other, is_refused):
+    line = CommandLine(listen=(one, other), auth=("open",))
+
+    if not is_refused:
+        load(line)
+        return
+    assert mistakes_of(line) == [
+        f"--listen: {one} and {other} would take the same sockets: give each a name of "
+        "its own"
+    ]
+
+
 def test_the_same_place_cannot_be_listened_on_twice():
     twice = ("udp:5060:interface=127.0.0.1",) * 2
 

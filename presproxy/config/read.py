@@ -253,6 +253,10 @@ class _Reader:
         for place in self._each(given, _where):
             if place in places and place.port:
                 self._mistake(given[0].where, f"{place} is given twice")
+            for other in places:
+                if place.takes_from(other):
+                    why = "would take the same sockets: give each a name of its own"
+                    self._mistake(given[0].where, f"{other} and {place} {why}")
             places.append(place)
         return tuple(places) or default.listen
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from twisted.internet.ssl import Certificate as Certified
+from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
 
 #: How long they hold, from an hour ago; clocks of two processes are the same.
 _HOLDS = timedelta(days=2)
@@ -63,6 +66,12 @@ class Authority:
         public = certificate.public_bytes(serialization.Encoding.PEM)
         path.write_bytes(public + private)
         return path
+
+
+def trusting(authority: str, host: str) -> Any:
+    """Make what speaks TLS to who must prove to be ``host`` as browsers want it proved."""
+    believed = [Certified.loadPEM(Path(authority).read_bytes())]
+    return optionsForClientTLS(host, trustRootFromCertificates(believed))
 
 
 def _begun(

@@ -34,15 +34,25 @@ _AT_ONCE = 100
 
 
 class Caller:
-    """Opens connections, which ``streams`` keeps, and ``secure`` those by TLS."""
+    """
+    Opens connections, which ``streams`` keeps, and ``secure`` those by TLS.
+
+    One has to be there within ``patience`` seconds, and TLS within as many more.
+    """
 
     def __init__(
-        self, reactor: Any, streams: Streams, secure: Streams, trust: Trust
+        self,
+        reactor: Any,
+        streams: Streams,
+        secure: Streams,
+        trust: Trust,
+        patience: float = PATIENCE,
     ) -> None:
         self._reactor = reactor  # IReactorTCP, which Twisted's own reactors do not name
         self._streams = streams
         self._secure = secure
         self._trust = trust
+        self._patience = patience
         self._calls: Sharing[Hop, StreamFlow] = Sharing(
             "connections awaited at once", _AT_ONCE
         )
@@ -69,7 +79,7 @@ class Caller:
             limits = streams.limits
             limit = limits.per_peer if why == "peer" else limits.connections
             raise LimitReached("connections", limit)
-        opening = _Opening(streams, hop, end)
+        opening = _Opening(streams, hop, end, self._patience)
         factory: Any = opening
         if hop.transport == "tls":
             factory = self._securing(hop, opening)
@@ -77,7 +87,7 @@ class Caller:
             hop.host,
             hop.port,
             factory,
-            timeout=PATIENCE,
+            timeout=self._patience,
             bindAddress=_bind_address(end),
         )
         self._connectors.add(connector)
@@ -99,16 +109,21 @@ class _Opening(ClientFactory):
 
     noisy = False
 
-    def __init__(self, streams: Streams, hop: Hop, end: OurEnd | None) -> None:
+    def __init__(
+        self, streams: Streams, hop: Hop, end: OurEnd | None, patience: float
+    ) -> None:
         self.opened: Deferred[StreamFlow] = Deferred()
         self._streams = streams
         self._hop = hop
         self._end = end
+        self._patience = patience
 
     def buildProtocol(self, addr: object) -> StreamConnection:
         name = _own_name if self._end is None else self._end.seen_at
         if self._hop.transport == "tls":
-            return _OpenedSecurely(self._streams, name, self._hop, self.opened)
+            return _OpenedSecurely(
+                self._streams, name, self._hop, self.opened, self._patience
+            )
         return _Opened(self._streams, name, self.opened)
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
@@ -142,9 +157,11 @@ class _OpenedSecurely(SecureConnection):
         name: Callable[[Address], str],
         hop: Hop,
         opened: Deferred[StreamFlow],
+        patience: float,
     ) -> None:
         super().__init__(streams, name)
         self._hop = hop
+        self._patience = patience
         self._opened = opened
         self._is_proved = False
         self._giving_up: Any = None
@@ -154,7 +171,9 @@ class _OpenedSecurely(SecureConnection):
         super().connectionMade()
         # The reactor, of which more is known where it is handed in.
         clock: Any = self._keeper.clock
-        self._giving_up = clock.callLater(PATIENCE, self._give_up_on, "no TLS in time")
+        self._giving_up = clock.callLater(
+            self._patience, self._give_up_on, "no TLS in time"
+        )
 
     def handshakeCompleted(self) -> None:
         """Look whom the certificate is for."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 from cryptography import x509
@@ -18,8 +17,6 @@ from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
 )
-from twisted.internet.ssl import Certificate as Certified
-from twisted.internet.ssl import optionsForClientTLS, trustRootFromCertificates
 from zope.interface import implementer
 
 from presproxy.errors import PresproxyError
@@ -173,18 +170,6 @@ class _Towards:
         return connection
 
 
-def trusting(authorities: str, host: str) -> IOpenSSLClientConnectionCreator:
-    """
-    Make what speaks TLS to a server that must prove to be ``host``, a name or an address.
-
-    ``authorities`` is a file in PEM of whom to believe; those this host believes if it is
-    empty.  Raises `UnusableCertificate`.
-    """
-    believed = _read_authorities(authorities) if authorities else None
-    creator: IOpenSSLClientConnectionCreator = optionsForClientTLS(host, believed)
-    return creator
-
-
 def _read_context(chain: str, key: str, clients: str) -> tuple[SSL.Context, Names]:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -224,7 +209,7 @@ def _read_names(chain: str) -> Names:
 
 
 def _believe(context: SSL.Context, authorities: str) -> None:
-    _read_authorities(authorities)
+    _check_authorities(authorities)
     context.load_verify_locations(authorities)
 
 
@@ -245,16 +230,15 @@ def _refuse_locked(path: str) -> None:
         raise UnusableCertificate(path, "holds no private key in PEM") from error
 
 
-def _read_authorities(path: str) -> Any:
-    # An IOpenSSLTrustRoot, which Twisted has no public name for.
-    data = _content(path)
+def _check_authorities(path: str) -> None:
+    found = _CERTIFICATE.findall(_content(path))
     try:
-        found = [Certified.loadPEM(each) for each in _CERTIFICATE.findall(data)]
-    except (SSL.Error, ValueError, crypto.Error) as error:
+        for each in found:
+            x509.load_pem_x509_certificate(each)
+    except ValueError as error:
         raise UnusableCertificate(path, "holds a certificate that is broken") from error
     if not found:
         raise UnusableCertificate(path, "holds no certificate in PEM")
-    return trustRootFromCertificates(found)
 
 
 def _content(path: str) -> bytes:

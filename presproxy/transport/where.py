@@ -90,6 +90,13 @@ class Where:
             ip_address(address).is_loopback for address in self.addresses
         )
 
+    def takes_from(self, other: Where) -> bool:
+        """Whether a socket that systemd has opened may be meant for both."""
+        if not (self.is_inherited and other.is_inherited):
+            return False
+        alike = (self.transport == "udp") == (other.transport == "udp")
+        return alike and (self.name == other.name or "" in (self.name, other.name))
+
     def __str__(self) -> str:
         if self.is_inherited:
             return f"systemd:{self.transport}" + f":name={self.name}" * bool(self.name)

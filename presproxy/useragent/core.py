@@ -15,7 +15,6 @@ from typing import Protocol
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
-from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -39,6 +38,7 @@ from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord, escape_user, user_of
 from presproxy.transaction.layer import TransactionLayer
 from presproxy.transaction.server import ServerTransaction
+from presproxy.transport.hop import Unreachable
 from presproxy.useragent.alarms import Alarms
 from presproxy.useragent.errors import NoAnswer
 from presproxy.useragent.login import Login, Place
@@ -215,8 +215,12 @@ class Core:
             transaction = self._layer.send(
                 draft.method, data, branch, flow, exchange, self.clock.seconds()
             )
-            return await exchange.response(limit, self.clock)
+            response = await exchange.response(limit, self.clock)
+            if response.status == 503:
+                self.wire.silent(flow)
+            return response
         except (FlowClosed, LimitReached, _Failed) as error:
+            self.wire.silent(flow)
             raise NoAnswer(draft.method, self.wire.name, str(error)) from error
         finally:
             self._exchanges.discard(exchange)
@@ -230,8 +234,10 @@ class Core:
             why = str(error)
         except DeferredTimedOut:
             why = f"waited {self.limit:g} seconds"
-        except ConnectError as error:
-            why = error.args[-1] if error.args and error.args[-1] else "no connection"
+        except Unreachable as error:
+            why = error.why
+        except LimitReached as error:
+            why = str(error)
         except OSError as error:
             why = error.strerror or str(error)
         raise NoAnswer(method, self.wire.name, why)

@@ -8,35 +8,27 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 import attrs
-from OpenSSL import SSL
-from twisted.internet.defer import Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimedOut
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 
 from presproxy.errors import FlowClosed, MalformedField
 from presproxy.metrics import Metrics
 from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
-from presproxy.transport.certificates import trusting
-from presproxy.transport.ends import (
-    OurEnd,
-    local_host_towards,
-    sent_by,
-)
+from presproxy.transport.calling import Caller
+from presproxy.transport.certificates import Trust
+from presproxy.transport.ends import OurEnd, local_host_towards, sent_by
+from presproxy.transport.hop import Hop, Unreachable
+from presproxy.transport.locate import Locator
 from presproxy.transport.sharing import Sharing
 from presproxy.transport.sockets import address_of, bind
-from presproxy.transport.stream import StreamConnection, StreamLimits
-from presproxy.transport.streamflow import Ending
+from presproxy.transport.stream import StreamLimits
 from presproxy.transport.streams import Streams
-from presproxy.transport.tls import SecureConnection, Securing, reason_of
 from presproxy.transport.traffic import Traffic
 from presproxy.transport.udp import UdpTransport
 from presproxy.transport.where import Where
@@ -46,6 +38,8 @@ _PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
 
 #: One connection, for as long as the server wants it, and not a second longer.
 _LIMITS = StreamLimits(idle=float("inf"), closing=1.0)
+#: Seconds for which a host is left alone that did not answer, where there are others.
+_REST = 30.0
 
 
 @attrs.frozen
@@ -107,20 +101,32 @@ class Wire:
     """
     The way to ``server``.
 
-    ``limit`` is how many seconds a name or a connection may take.
+    Where several hosts are found for it (RFC 3263), it leads to the first that can be
+    reached, and to the next one when that says nothing.  ``limit`` is how many seconds a
+    name or a connection may take.
     """
 
     server: Server
     reactor: Any
     tap: Tap
     limit: float
+    locator: Locator = attrs.field()
     _user: User | None = None
     _flow: Flow | None = None
-    _socket: UdpTransport | None = None
+    _hop: Hop | None = None
+    #: Those that were found last, and until when some are left alone.
+    _hops: Sequence[Hop] = ()
+    _resting: dict[Hop, float] = attrs.field(factory=dict)
+    #: By the address of ours that leads to a hop.
+    _sockets: dict[str, UdpTransport] = attrs.field(factory=dict)
     _streams: Streams | None = None
     _opening: Sharing[str, Flow] = attrs.field(
         factory=lambda: Sharing("ways to a server", 1)
     )
+
+    @locator.default
+    def _as_system(self) -> Locator:
+        return Locator.of_system(self.reactor)
 
     @property
     def name(self) -> str:
@@ -140,17 +146,24 @@ class Wire:
         """
         Give the flow to the server, and open it if need be.
 
-        Raises `OSError` or `FlowClosed` if it cannot be.
+        Raises `Unreachable`, `LimitReached`, `OSError` or `FlowClosed` if it cannot be.
         """
         if self._user is None:
             raise FlowClosed(self.name)
         if self._flow is None or not self._flow.is_open:
-            open_flow = (
-                self._datagrams if self.server.transport == "udp" else self._stream
-            )
             # One for all who want to send something now.
-            self._flow = await self._opening.join("", open_flow)
+            self._flow = await self._opening.join("", self._open)
         return self._flow
+
+    def silent(self, flow: Flow) -> None:
+        """
+        Hear that nobody answers on a flow, or that 503 is answered (RFC 3263 §4.3).
+
+        The next flow leads to another host, if there is one.
+        """
+        if flow is self._flow and self._hop is not None and len(self._hops) > 1:
+            self._rest(self._hop)
+            self._flow = None
 
     def keep_alive(self) -> None:
         """Send a sign of life, if there is a connection ([MS-CONMGMT] 2.2.1)."""
@@ -159,52 +172,106 @@ class Wire:
                 self._flow.send(b"\r\n\r\n")
 
     async def close(self) -> None:
-        """Let go of the socket."""
+        """Let go of the sockets."""
         self._user = self._flow = None
-        if self._socket is not None:
-            self._socket.close()
+        for each in self._sockets.values():
+            each.close()
+        self._sockets.clear()
         if self._streams is not None:
             await self._streams.stop()
 
-    async def _datagrams(self) -> Flow:
-        peer = await self._address()
-        local = local_host_towards(peer[0])
-        if local is None:
-            raise OSError(f"no way to {peer[0]}")
-        (bound,) = bind(Where("udp", 0, local))
-        metrics = Metrics()
-        self._socket = UdpTransport(
-            self._traffic("UDP", metrics), OurEnd(address_of(bound)), metrics
-        )
-        self._socket.open(bound, self.reactor)
-        bound.close()
-        return self._socket.flow_to(peer)
+    # -- Finding a host ----------------------------------------------------------------
 
-    async def _stream(self) -> Flow:
+    async def _open(self) -> Flow:
+        self._hops = await self._look_up()
+        awake = [hop for hop in self._hops if not self._is_resting(hop)]
+        failure: Unreachable | None = None
+        # Where all are left alone, none is.
+        for hop in awake or self._hops:
+            try:
+                flow = await self._flow_by(hop)
+            except Unreachable as error:
+                failure = error
+                self._rest(hop)
+            else:
+                self._hop = hop
+                return flow
+        raise failure or Unreachable(self.name, "it has no address")
+
+    async def _look_up(self) -> Sequence[Hop]:
+        host, port, transport = (
+            self.server.host,
+            self.server.port,
+            self.server.transport,
+        )
+        where = sent_by(host, port) if port else _bracketed(host)
+        uri = f"sip:{where};transport={transport}"
+        if transport == "tls":
+            uri = f"sips:{where}"
+        try:
+            return await self.locator.locate(uri, TRANSPORTS)
+        except Unreachable as error:
+            # The system may know more names than the domain name system does.
+            return await self._ask_system(error)
+
+    async def _ask_system(self, error: Unreachable) -> Sequence[Hop]:
+        host, port = self.server.address
+        try:
+            found = await deferToThreadPool(
+                self.reactor,
+                self.reactor.getThreadPool(),
+                socket.getaddrinfo,
+                host,
+                port,
+                type=socket.SOCK_DGRAM,
+            ).addTimeout(self.limit, self.reactor)
+        except OSError:
+            raise error from None
+        return [
+            Hop(self.server.transport, str(each[4][0]), port, host) for each in found
+        ]
+
+    def _is_resting(self, hop: Hop) -> bool:
+        clock: IReactorTime = self.reactor
+        return self._resting.get(hop, 0.0) > clock.seconds()
+
+    def _rest(self, hop: Hop) -> None:
+        for other in [each for each in self._resting if each not in self._hops]:
+            del self._resting[other]
+        self._resting[hop] = self.reactor.seconds() + _REST
+
+    # -- Sockets -----------------------------------------------------------------------
+
+    async def _flow_by(self, hop: Hop) -> Flow:
+        if hop.transport == "udp":
+            return self._datagrams(hop)
         if self._streams is None:
             metrics = Metrics()
-            traffic = self._traffic(self.server.transport.upper(), metrics)
+            traffic = self._traffic(hop.transport.upper(), metrics)
             self._streams = Streams(traffic, _LIMITS, self.reactor, metrics)
             self._streams.start()
-        host, port = self.server.address
-        endpoint = HostnameEndpoint(self.reactor, host, port, timeout=self.limit)
-        if self.server.transport == "tcp":
-            connection = StreamConnection(self._streams, _own_name)
-            await endpoint.connect(_Alone(connection))
-            return connection.flow
-        return await self._secure(endpoint, self._streams)
+        trust = Trust(self.server.authorities)
+        streams = self._streams
+        caller = Caller(self.reactor, streams, streams, trust, self.limit)
+        return await caller.call(hop, None)
 
-    async def _secure(self, endpoint: HostnameEndpoint, streams: Streams) -> Flow:
-        creator = trusting(self.server.authorities, self.server.host)
-        connection = _Secured(streams, _own_name)
-        alone = _Alone(connection)
-        await endpoint.connect(Securing(creator, alone, self.reactor, is_client=True))
-        try:
-            await connection.secured.addTimeout(self.limit, self.reactor)
-        except DeferredTimedOut:
-            connection.abort(Ending.UNSECURED)
-            raise
-        return connection.flow
+    def _datagrams(self, hop: Hop) -> Flow:
+        local = local_host_towards(hop.host)
+        if local is None:
+            raise Unreachable(self.name, f"no way to {hop.host}")
+        if local not in self._sockets:
+            self._sockets[local] = self._bind(local)
+        return self._sockets[local].flow_to(hop.address)
+
+    def _bind(self, local: str) -> UdpTransport:
+        (bound,) = bind(Where("udp", 0, local))
+        metrics = Metrics()
+        transport = UdpTransport(
+            self._traffic("UDP", metrics), OurEnd(address_of(bound)), metrics
+        )
+        transport.open(bound, self.reactor)
+        bound.close()
+        return transport
 
     def _traffic(self, transport: str, metrics: Metrics) -> Traffic:
         return Traffic(
@@ -213,7 +280,7 @@ class Wire:
             self._broke,
             tap=self.tap,
             metrics=metrics,
-            now=time.monotonic,
+            now=time.time,
         )
 
     def _received(self, data: bytes, flow: Flow) -> None:
@@ -224,57 +291,10 @@ class Wire:
         if self._user is not None and flow is self._flow:
             self._user.broke()
 
-    async def _address(self) -> Address:
-        """Look the server's name up, if it is a name."""
-        host, port = self.server.address
-        found = await deferToThreadPool(
-            self.reactor,
-            self.reactor.getThreadPool(),
-            socket.getaddrinfo,
-            host,
-            port,
-            type=socket.SOCK_DGRAM,
-        ).addTimeout(self.limit, self.reactor)
-        address = found[0][4]
-        return str(address[0]), int(address[1])
-
-
-class _Secured(SecureConnection):
-    """The connection by TLS; ``secured`` once both sides agree."""
-
-    def __init__(self, streams: Streams, name: Callable[[Address], str]) -> None:
-        super().__init__(streams, name)
-        self.secured: Deferred[None] = Deferred()
-
-    def handshakeCompleted(self) -> None:
-        """Let the flow be used."""
-        super().handshakeCompleted()
-        self.secured.callback(None)
-
-    def connectionLost(self, reason: Any = None) -> None:
-        """Tell why there is none."""
-        super().connectionLost(reason)
-        if not self.secured.called:
-            why = getattr(reason, "value", None)
-            said = reason_of(why) if isinstance(why, SSL.Error) else str(why)
-            self.secured.errback(OSError(f"no TLS: {said}"))
-
-
-class _Alone(Factory):
-    """Gives the one connection it was made for."""
-
-    noisy = False
-
-    def __init__(self, connection: StreamConnection) -> None:
-        self._connection = connection
-
-    def buildProtocol(self, addr: IAddress | None) -> StreamConnection:
-        return self._connection
-
-
-def _own_name(local: Address) -> str:
-    return sent_by(*local)
-
 
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -22,12 +22,11 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from presproxy.testing.certificates import Authority
+from presproxy.testing.certificates import Authority, trusting
 from presproxy.transport.certificates import (
     Certificate,
     Trust,
     UnusableCertificate,
-    trusting,
 )
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.stream import StreamLimits
@@ -542,7 +541,7 @@ def test_authorities_that_cannot_be_used_say_why(tmp_path):
     path.write_text("nobody")
 
     with pytest.raises(UnusableCertificate, match=r"authorities\.pem: holds no cert"):
-        trusting(str(path), NAME)
+        Trust(str(path)).renew()
 
 
 def test_several_authorities_may_stand_in_one_file(tmp_path, authority):
@@ -553,4 +552,4 @@ def test_several_authorities_may_stand_in_one_file(tmp_path, authority):
             with each.open("rb") as one:
                 shutil.copyfileobj(one, both)
 
-    assert trusting(str(path), NAME)
+    Trust(str(path)).renew()

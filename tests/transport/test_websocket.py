@@ -20,8 +20,7 @@ from wsproto.events import (
 )
 
 from presproxy.sip.framing import Limits, StreamBroken
-from presproxy.testing.certificates import Authority
-from presproxy.transport.certificates import trusting
+from presproxy.testing.certificates import Authority, trusting
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.stream import StreamLimits
 from presproxy.transport.webframing import WebFraming
