@@ -84,6 +84,21 @@ def _upstream(item: Any) -> Iterator[Row]:
     )
 
 
+def _behind(item: Any) -> Iterator[Row]:
+    is_there = item["is_there"]
+    yield (
+        short(item["aor"]),
+        item["package"],
+        item["direction"],
+        item["server"],
+        Text(
+            "there" if is_there else "not there", style="green" if is_there else "red"
+        ),
+        _seconds(item["expires_in"]),
+        item["why"] or "",
+    )
+
+
 _VIEWS = {
     "presentities": _View(
         (
@@ -102,6 +117,10 @@ _VIEWS = {
     ),
     "registrations": _View(("user", "contact", "expires", "user agent"), _registration),
     "plugins": _View(("plugin", "calls", "mean", "failures", "as configured"), _plugin),
+    "behind": _View(
+        ("presentity", "package", "", "server behind", "state", "expires", "why"),
+        _behind,
+    ),
     "upstreams": _View(("server behind", "state", "hosts", "why"), _upstream),
 }
 
@@ -115,8 +134,8 @@ def show(surroundings: Surroundings, what: str, as_json: bool, api: str) -> None
     """
     List what a running server holds.
 
-    WHAT is presentities, subscriptions, registrations, plugins, or upstreams, which are
-    the servers behind.
+    WHAT is presentities, subscriptions, registrations, plugins, upstreams, which are the
+    servers behind, or behind: what is fetched from them and passed to them.
     """
     items = ask(surroundings, api, lambda client: client.every(what))
     if as_json:

@@ -85,7 +85,7 @@ class Behind(Protocol):
 
 
 @attrs.define(eq=False)
-class _Shared:
+class Shared:
     """One subscription behind, or the wish for one."""
 
     presentity: AddressOfRecord
@@ -104,6 +104,8 @@ class _Shared:
     #: How often in a row it was refused or lost, and when it was granted last.
     tries: int = 0
     granted_at: float = 0.0
+    #: What went wrong last, empty while all is well.
+    why: str = ""
     #: Until when what is known was confirmed.
     known_until: float = 0.0
     is_over: bool = False
@@ -134,8 +136,8 @@ class Upstream:
     others: Callable[[AddressOfRecord, str, Any], Any] = (
         lambda presentity, package, document: document
     )
-    _shared: dict[tuple[AddressOfRecord, str], _Shared] = attrs.field(factory=dict)
-    _queue: deque[_Shared] = attrs.field(factory=deque)
+    _shared: dict[tuple[AddressOfRecord, str], Shared] = attrs.field(factory=dict)
+    _queue: deque[Shared] = attrs.field(factory=deque)
     _asking: int = 0
     _is_started: bool = False
     _looked_at: float = float("-inf")
@@ -143,6 +145,10 @@ class Upstream:
     def __len__(self) -> int:
         """How many subscriptions behind are alive."""
         return sum(each.held is not None for each in self._shared.values())
+
+    def all(self) -> tuple[Shared, ...]:
+        """Give all that is fetched, or is to be."""
+        return tuple(self._shared.values())
 
     # -- Who watches here ------------------------------------------------------------
 
@@ -205,13 +211,13 @@ class Upstream:
                     presentity=shared.presentity,
                 )
                 shared.document = None
-                self._show(shared, None, "")
+                self._show(shared, None)
 
     # -- One subscription ------------------------------------------------------------
 
     def _begin(self, presentity: AddressOfRecord, package: str) -> None:
         alarms = self.alarms
-        shared = _Shared(
+        shared = Shared(
             presentity,
             package,
             self.aim.expires,
@@ -230,18 +236,18 @@ class Upstream:
         shared.is_over = True
         shared.again.clear()
         shared.waiting.clear()
-        self._show(shared, None, "")
+        self._show(shared, None)
         if shared.held is not None:
             self.run(_end(shared.held))
 
-    def _wait_no_longer(self, shared: _Shared) -> None:
+    def _wait_no_longer(self, shared: Shared) -> None:
         """Have all told what is known, however little that is."""
         if shared.is_awaited:
             shared.is_awaited = False
             shared.waiting.clear()
             self.changed(shared.presentity, shared.package, self.ticks())
 
-    def _enqueue(self, shared: _Shared) -> None:
+    def _enqueue(self, shared: Shared) -> None:
         self._queue.append(shared)
         self._ask_more()
 
@@ -252,7 +258,7 @@ class Upstream:
                 self._asking += 1
                 self.run(self._ask(shared))
 
-    async def _ask(self, shared: _Shared) -> None:
+    async def _ask(self, shared: Shared) -> None:
         try:
             await self._subscribe(shared)
         except PresproxyError as error:
@@ -261,7 +267,7 @@ class Upstream:
             self._asking -= 1
             self._ask_more()
 
-    async def _subscribe(self, shared: _Shared) -> None:
+    async def _subscribe(self, shared: Shared) -> None:
         held = await self.behind.subscribe(
             self.aim.name_behind(shared.presentity),
             shared.expires,
@@ -277,9 +283,9 @@ class Upstream:
             await _end(held)
             return
         shared.held = held
-        shared.granted_at = self.alarms.clock.seconds()
+        shared.granted_at, shared.why = self.alarms.clock.seconds(), ""
 
-    def _lost(self, shared: _Shared, error: PresproxyError) -> None:
+    def _lost(self, shared: Shared, error: PresproxyError) -> None:
         clock = self.alarms.clock.seconds()
         if shared.held is not None and clock - shared.granted_at > _LIVED:
             shared.tries = 0
@@ -287,16 +293,17 @@ class Upstream:
         shared.known_until = clock
         self._again(shared, error)
 
-    def _again(self, shared: _Shared, error: PresproxyError) -> None:
+    def _again(self, shared: Shared, error: PresproxyError) -> None:
         """Ask once more in a while."""
         if shared.is_over:
             return
         self._wait_no_longer(shared)
-        self._count_failure(shared.presentity, shared.package, str(error))
+        shared.why = str(error)
+        self._count_failure(shared.presentity, shared.package, shared.why)
         pause = self._pause(shared, error)
         shared.again.set(pause, partial(self._enqueue, shared))
 
-    def _pause(self, shared: _Shared, error: PresproxyError) -> float:
+    def _pause(self, shared: Shared, error: PresproxyError) -> float:
         shared.tries += 1
         is_brief = isinstance(error, Refused) and error.status == 423
         if is_brief and shared.expires < _LONGEST_OBEYED:
@@ -330,7 +337,7 @@ class Upstream:
 
     # -- What is said behind -----------------------------------------------------------
 
-    def _told(self, shared: _Shared, notification: Notification) -> None:
+    def _told(self, shared: Shared, notification: Notification) -> None:
         """
         Take a NOTIFY from behind.
 
@@ -354,10 +361,10 @@ class Upstream:
                 )
             return
         shared.document = document
-        self._show(shared, shown, content_type)
+        self._show(shared, shown, content_type, notification.body)
         self._wait_no_longer(shared)
 
-    def _read(self, shared: _Shared, content_type: str, body: bytes) -> Any:
+    def _read(self, shared: Shared, content_type: str, body: bytes) -> Any:
         guard = self.resources.guard(shared.package)
         package: Any = guard.plugin
         if content_type not in package.accepts:
@@ -370,14 +377,16 @@ class Upstream:
                 document = guard.tell(package.follow, document, shared.document)
         return document
 
-    def _missed(self, shared: _Shared) -> None:
+    def _missed(self, shared: Shared) -> None:
         """Ask for all there is, now and then: some servers never count as they should."""
         clock = self.alarms.clock.seconds()
         if shared.held is not None and clock >= shared.looked_at + _LOOK_AGAIN:
             shared.looked_at = clock
             self.run(_look(shared.held))
 
-    def _show(self, shared: _Shared, document: Any, content_type: str) -> None:
+    def _show(
+        self, shared: Shared, document: Any, content_type: str = "", body: bytes = b""
+    ) -> None:
         """Put a document from behind beside what was published here; None takes it away."""
         resource = self.resources.take(shared.presentity, shared.package)
         resource.fetched = None
@@ -388,7 +397,7 @@ class Upstream:
                 package=shared.package,
                 entity_tag=EntityTag(""),
                 content_type=content_type,
-                body=b"",
+                body=body,
                 document=document,
                 expires_at=float("inf"),
                 modified_at=self.now(),

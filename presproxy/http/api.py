@@ -132,6 +132,11 @@ class Api:
         """List the servers behind us, and whether they are there."""
         return _page(request, self._sight.behind(), shapes.upstream)
 
+    @app.route("/behind", methods=["GET"])
+    def behind(self, request: IRequest) -> bytes:
+        """List what is fetched from servers behind, and what is passed there."""
+        return _page(request, self._sight.kept_behind(), shapes.kept_behind)
+
     @app.route("/explain", methods=["GET"])
     async def explain(self, request: IRequest) -> bytes:
         """Say what a watcher may see of a presentity, and who says so."""

@@ -76,6 +76,11 @@ _PATHS: JSON = {
     "/registrations": getting("Where users can be reached.", "Registrations", _PAGE),
     "/plugins": getting("The plugins in use.", "Plugins", _PAGE),
     "/upstreams": getting("The servers behind.", "Upstreams", _PAGE),
+    "/behind": getting(
+        "What is fetched from servers behind, and what is passed there.",
+        "AllBehind",
+        _PAGE,
+    ),
     "/explain": getting(
         "What a watcher may see, which plugin says so and by which rule.",
         "Explained",
@@ -242,6 +247,22 @@ _SCHEMAS: JSON = {
         is_away={"type": "boolean"},
         why=or_null("string"),
     ),
+    "Behind": an_object(
+        [
+            *("aor", "package", "server", "direction", "is_there", "expires_in"),
+            *("tries", "why", "type", "body"),
+        ],
+        aor=TEXT,
+        package=TEXT,
+        server=TEXT,
+        direction={"enum": ["fetched", "passed"]},
+        is_there={"type": "boolean"},
+        expires_in=or_null("integer"),
+        tries=NUMBER,
+        why=or_null("string"),
+        type=or_null("string"),
+        body=or_null("string"),
+    ),
     "Explained": an_object(
         ["watcher", "presentity", "package", "decision"],
         watcher=TEXT,
@@ -270,5 +291,6 @@ _SCHEMAS: JSON = {
     "Registrations": _list("Registration"),
     "Plugins": _list("Plugin"),
     "Upstreams": _list("Upstream"),
+    "AllBehind": _list("Behind"),
     **TRACE_SCHEMAS,
 }

@@ -11,7 +11,7 @@ from presproxy.events.categories import PRESENCE
 from presproxy.events.locations import Registration
 from presproxy.events.resource import Resource
 from presproxy.extend.guard import PluginFailed
-from presproxy.http.sight import Behind, Sight, Used
+from presproxy.http.sight import Behind, KeptBehind, Sight, Used
 from presproxy.metrics import Counter, Histogram, Metrics
 from presproxy.model.decision import FULL, Explained, Handling
 from presproxy.model.publication import Publication
@@ -222,6 +222,22 @@ def upstream(behind: Behind) -> JSON:
         "answering": list(behind.answering),
         "is_away": behind.is_away,
         "why": behind.why or None,
+    }
+
+
+def kept_behind(each: KeptBehind) -> JSON:
+    """Show one presentity's state at a server behind."""
+    return {
+        "aor": each.presentity,
+        "package": each.package,
+        "server": each.server,
+        "direction": each.direction,
+        "is_there": each.is_there,
+        "expires_in": None if each.expires_in is None else max(0, int(each.expires_in)),
+        "tries": each.tries,
+        "why": each.why or None,
+        "type": each.content_type or None,
+        "body": each.body.decode("utf-8", "replace") if each.content_type else None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Literal
 
 import attrs
 
@@ -38,6 +39,27 @@ class Behind:
     why: str
 
 
+@attrs.frozen
+class KeptBehind:
+    """
+    One presentity's state at a server behind, ``fetched`` from there or ``passed`` there.
+
+    ``expires_in`` is None while it is not there; ``body`` is what was said last, by either
+    side.
+    """
+
+    presentity: AddressOfRecord
+    package: str
+    server: str
+    direction: Literal["fetched", "passed"]
+    is_there: bool
+    expires_in: float | None
+    tries: int
+    why: str
+    content_type: str
+    body: bytes
+
+
 @attrs.frozen(eq=False)
 class Sight:
     """
@@ -47,7 +69,8 @@ class Sight:
     ``lists`` is the one whose lists can be written, if there is one; ``kept`` gives a
     contact list as its owner's clients show it; ``now`` is the wall clock, and
     ``ticks`` that of latencies, by which ``ring`` holds messages.  ``listeners`` are the
-    places really listened on.  ``behind`` gives the servers behind us.
+    places really listened on.  ``behind`` gives the servers behind us, and
+    ``kept_behind`` what they keep of whom.
     """
 
     version: str
@@ -67,3 +90,4 @@ class Sight:
     listeners: Callable[[], Sequence[str]]
     is_ready: Callable[[], bool]
     behind: Callable[[], Sequence[Behind]] = tuple
+    kept_behind: Callable[[], Sequence[KeptBehind]] = tuple

@@ -35,6 +35,7 @@ from presproxy.server.journal import Journal
 from presproxy.server.keys import LOOK, KeptKeys
 from presproxy.service.background import breath, quietly, run, within
 from presproxy.service.behind import Aggregate
+from presproxy.service.kept import kept_behind
 from presproxy.service.lync import Lync
 from presproxy.service.restoring import Restoring
 from presproxy.service.upward import Passing
@@ -233,6 +234,12 @@ class PresenceServer:
             listeners=lambda: [str(where) for where in self.bound],
             is_ready=lambda: self.is_ready,
             behind=partial(behind, self.prober),
+            kept_behind=lambda: kept_behind(
+                self.aggregate,
+                self.passing,
+                self.agent.resources,
+                self.reactor.seconds(),
+            ),
         )
 
     async def _catch_up(self, restorer: Restorer) -> None:

@@ -203,7 +203,15 @@ async def test_what_a_server_holds_is_shown(invoke, start, served):
 
 
 @pytest.mark.parametrize(
-    "what", ["presentities", "subscriptions", "registrations", "plugins", "upstreams"]
+    "what",
+    [
+        "presentities",
+        "subscriptions",
+        "registrations",
+        "plugins",
+        "upstreams",
+        "behind",
+    ],
 )
 @pytest_twisted.ensureDeferred
 async def test_each_list_is_given_to_programs_as_json(invoke, served, what):

@@ -126,6 +126,7 @@ async def test_the_description_is_served(door):
         ("/registrations", ""),
         ("/plugins", ""),
         ("/upstreams", ""),
+        ("/behind", ""),
         ("/explain", "?watcher=alice@example.test&presentity=bob@example.test"),
         ("/contacts/{aor}", ""),
         ("/trace", ""),

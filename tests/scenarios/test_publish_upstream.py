@@ -169,6 +169,16 @@ def test_who_is_passed_and_fetched_is_there_once(behind, passing, peers, watchin
 
     for text in (both, last):
         assert (text.count("<tuple"), "desk" in text) == (2, True)
+    assert wait_for(
+        lambda: (
+            shown_behind(server)
+            == [
+                ("fetched", True, kamailio.server, True),
+                ("passed", True, kamailio.server, True),
+            ]
+        ),
+        LIMIT,
+    )
     # What comes from there, again, changes nothing here.
     bob.inbox.clear()
     assert bob.rest(1.0) == []
@@ -178,3 +188,10 @@ def test_who_is_passed_and_fetched_is_there_once(behind, passing, peers, watchin
 
 def passed(server):
     return server.metrics()["presproxy_passed_publications"]
+
+
+def shown_behind(server):
+    return [
+        (each["direction"], each["is_there"], each["server"], "phone 4" in each["body"])
+        for each in server.show("behind")["items"]
+    ]
