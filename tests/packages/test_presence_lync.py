@@ -579,3 +579,28 @@ def test_another_aggregator_can_be_had():
 
     assert b"<availability>9500</availability>" in data
     assert PACKAGE.aggregate is aggregate
+
+
+# --- Passed to a server behind
+
+
+def test_a_lync_user_is_passed_as_a_document():
+    state = PACKAGE.compose(Material(BOB, categories=[machine(), note("at my desk")]))
+
+    body = PACKAGE.passed(state, "ppmark")
+
+    assert body.content_type == PIDF
+    assert b'<tuple id="ppmark-aggregate"' in body.data
+    assert b"<basic>open</basic>" in body.data
+    assert b"at my desk" in body.data
+
+
+@pytest.mark.parametrize(
+    "left",
+    [[note("gone fishing")], [user(18500)], [machine(18500)]],
+    ids=["a note", "a choice to appear offline", "a machine that is off"],
+)
+def test_whom_his_lync_endpoints_have_left_is_not_passed(left):
+    state = PACKAGE.compose(Material(BOB, categories=left))
+
+    assert PACKAGE.passed(state, "ppmark") is None
