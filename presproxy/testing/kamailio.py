@@ -138,9 +138,10 @@ class Kamailio:
             self.secure_port = self.secure_port or free_port(self.host)
             loaded.append("tls")
             secure = _SECURE.format(host=self.host, port=self.secure_port)
-            more += _CERTIFIED.format(
+            certified = _CERTIFIED.format(
                 certificate=self.certificate, authority=self.authority
             )
+            more = certified + more
         path.write_text(
             _CONFIGURATION.format(
                 modules=_MODULES,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from presproxy.testing.certificates import Authority
 from presproxy.testing.instance import Instance
 from presproxy.testing.kamailio import Kamailio
 from presproxy.testing.peer import Peer
@@ -62,3 +63,45 @@ def test_a_call_comes_by_both_as_the_guide_says(captioned, started, tmp_path, so
     assert len(came.all("via")) == 4
     assert watched.status in (200, 202)
     assert 'alias="example.org"' in lines
+
+
+@pytest.mark.needs("kamailio/modules/tls.so")
+def test_the_server_behind_is_reached_by_tls_as_the_guide_says(
+    captioned, started, tmp_path
+):
+    shown = captioned("guides/front")
+    authority = Authority.make(tmp_path)
+    theirs = authority.certify(tmp_path / "theirs.pem", "127.0.0.2")
+    ours = authority.certify(tmp_path / "ours.pem", "example.org", "127.0.0.1")
+    lines = by_files(shown["kamailio.cfg by TLS"], theirs, authority)
+    told = [line for line in lines.splitlines() if line.startswith("modparam")]
+    behind = started(
+        Kamailio(
+            tmp_path,
+            "example.org",
+            more="\n".join(told),
+            certificate=theirs,
+            authority=authority.path,
+        )
+    )
+    text = by_files(shown["presproxy.toml by TLS"], ours, authority)
+    path = tmp_path / "presproxy.toml"
+    text = re.sub(r"listen = \[.*?\n\]\n", "", text, flags=re.DOTALL)
+    upstream = "sip:127.0.0.2:5061;transport=tls"
+    assert upstream in text
+    path.write_text(text.replace(upstream, behind.uri_by("tls")))
+    options = ["--config", str(path)]
+    front = started(Instance(tmp_path, options, domain="example.org", certificate=ours))
+    bob = Peer(front.tcp, "bob@example.org", "tcp")
+    contact = f"<sip:bob@127.0.0.1:{bob.port};transport=tcp>"
+    fields = {"Contact": contact, "To": f"<{bob.aor}>"}
+    registered = bob.ask("REGISTER", "sip:example.org", fields)
+
+    assert registered.status == 200
+    assert {'loadmodule "tls.so"', "enable_tls=yes"} < set(lines.splitlines())
+
+
+def by_files(text, certificate, authority):
+    """Let a configuration name the files there are."""
+    text = re.sub(r"/etc/\w+/(chain|key)\.pem", str(certificate), text)
+    return re.sub(r"/etc/\w+/authority\.pem", str(authority.path), text)

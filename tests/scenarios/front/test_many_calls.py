@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 #: Calls that begin in a second, and how many there may be at once.
-RATE = ("-r", "50", "-l", "2000")
+RATE = ("-r", "100", "-l", "2000")
 
 #: Seconds for a run, and for what is on its way to be over.
 LIMIT = 400
