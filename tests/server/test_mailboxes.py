@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from presproxy.documents.messagesummary import CONTENT_TYPE
+from presproxy.model.decision import NEUTRAL, Decision, Handling
 from presproxy.packages.dialog import DialogPackage
 from presproxy.packages.messages import MessagesPackage
 from presproxy.testing.desk import Desk
@@ -71,6 +72,18 @@ def test_a_user_alone_learns_what_is_in_his_mailbox():
 
     assert private.subscribe(OWN).status == 403
     assert shared.subscribe(OWN).status == 200
+
+
+def test_who_waits_for_leave_is_told_of_an_empty_mailbox(acl):
+    """Some phones fail on a NOTIFY without a body."""
+    acl.decision = Decision(Handling.CONFIRM, "asked", NEUTRAL)
+    desk = Desk(acl, packages=(MessagesPackage(shared=True),))
+
+    desk.subscribe(OWN)
+
+    (notify,) = desk.notified()
+    assert notify.need("subscription-state").startswith("pending")
+    assert notify.text == EMPTY
 
 
 def test_what_a_pbx_tells_lights_the_lamp(desk, pbx):
