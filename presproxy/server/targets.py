@@ -13,6 +13,7 @@ from presproxy.proxying.gruus import Gruus, Meant
 from presproxy.proxying.inspect import NotForwarded
 from presproxy.server.domains import Domains
 from presproxy.server.lync.signin import binding_instance
+from presproxy.server.outbound import instance_named
 from presproxy.server.ways import Ways
 from presproxy.sip.flow import Flow
 from presproxy.sip.gruu import endpoint_name, named_endpoint
@@ -150,7 +151,7 @@ def _by_instance(
 def _is_of(binding: Binding, meant: Meant) -> bool:
     if meant.label:
         return binding.label == meant.label
-    return binding.instance == meant.instance
+    return binding.instance == instance_named(meant.instance)
 
 
 def _is_meant(

@@ -77,6 +77,16 @@ def test_each_leads_to_its_instance_alone(given, alice):
     assert (asked(one), asked(two)) == (["MESSAGE"], ["MESSAGE"])
 
 
+@pytest.mark.parametrize(
+    "gr", [URN.upper(), URN.replace(":", "%3A")], ids=["upper case", "escaped"]
+)
+def test_another_spelling_leads_there_as_well(given, alice, gr):
+    phone, _ = given()
+    alice.send("MESSAGE", f"sip:bob@example.test;gr={gr}")
+
+    assert asked(phone) == ["MESSAGE"]
+
+
 def test_the_instance_is_asked_at_the_contact_it_registered(given, alice):
     phone, gruus = given()
     alice.send("MESSAGE", gruus["temp-gruu"])

@@ -234,6 +234,17 @@ def test_a_flow_that_failed_is_followed_by_another(alice, flows):
     assert [each.status for each in alice.read()] == [200]
 
 
+def test_a_flow_that_closes_meanwhile_is_followed_by_another(desk, alice, flows):
+    alice.send("MESSAGE", "sip:bob@example.test")
+    assert len(flows[1].read()) == 1
+    flows[1].flow.close()
+    desk.sleep(2)
+
+    (again,) = flows[0].read()
+    flows[0].respond(again)
+    assert 200 in [each.status for each in alice.read()]
+
+
 def test_any_other_refusal_is_the_answer_of_the_user_agent(alice, flows):
     alice.send("MESSAGE", "sip:bob@example.test")
     (asked,) = flows[1].read()
