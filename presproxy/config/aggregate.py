@@ -27,8 +27,7 @@ def server_of(uri: str) -> Server:
     """
     Give where the server of a URI is, as `Server` names it.
 
-    A name is looked up as that of a host, and its port is the usual one if it has none.
-    Raises `MalformedField`.
+    A name without a port is looked up as that of a service (RFC 3263).  Raises `MalformedField`.
     """
     parsed = parse_uri(uri)
     if not isinstance(parsed, SipURI):

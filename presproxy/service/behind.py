@@ -20,6 +20,7 @@ from presproxy.server.front.routes import Action, Rule
 from presproxy.service.background import run
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 from presproxy.trace import Tap
+from presproxy.transport.certificates import Trust
 from presproxy.useragent import Account, NoAnswer, Server, UserAgent
 from presproxy.useragent.alarms import Alarms
 
@@ -65,6 +66,7 @@ def build_aggregate(
     now: Callable[[], float],
     ticks: Callable[[], float],
     tap: Tap | None = None,
+    trust: Trust | None = None,
 ) -> Aggregate | None:
     """Build what fetches from a server behind, if one is configured."""
     options = configuration.aggregate
@@ -85,6 +87,7 @@ def build_aggregate(
         Account(options.username, options.password) if options.username else None,
         spread=_SPREAD,
         tap=tap or Tap(),
+        trust=trust or Trust(),
     )
     upstream = Upstream(
         _aim(configuration, resources),

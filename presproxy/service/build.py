@@ -166,6 +166,7 @@ def build(
         reactor.callLater,
         lambda subscription: _gone(keeper, connected, following, subscription, now()),
     )
+    trust = Trust(configuration.transport.authorities, _shown(plan))
     aggregate = build_aggregate(
         configuration,
         reactor,
@@ -175,9 +176,18 @@ def build(
         now,
         ticks,
         tap,
+        trust,
     )
     passing = build_passing(
-        configuration, reactor, resources, journal.commit, tokens, metrics, now, tap
+        configuration,
+        reactor,
+        resources,
+        journal.commit,
+        tokens,
+        metrics,
+        now,
+        tap,
+        trust,
     )
     if aggregate is not None:
         agent.watched = aggregate.upstream.watched
@@ -358,7 +368,7 @@ def build(
             idle=limits.idle,
         ),
         advertised=configuration.advertise,
-        trust=Trust(transport.authorities, _shown(plan)),
+        trust=trust,
         stun=transport.stun,
         now=ticks,
     )

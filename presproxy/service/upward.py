@@ -23,6 +23,7 @@ from presproxy.service.background import run
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 from presproxy.trace import Tap
+from presproxy.transport.certificates import Trust
 from presproxy.useragent import Account, NoAnswer, Server, UserAgent
 from presproxy.useragent.alarms import Alarms
 
@@ -82,6 +83,7 @@ def build_passing(
     metrics: Metrics,
     now: Callable[[], float],
     tap: Tap | None = None,
+    trust: Trust | None = None,
 ) -> Passing | None:
     """Build what passes our users' state to servers behind, if any is configured."""
     failures = metrics.counter(
@@ -91,7 +93,7 @@ def build_passing(
     upwards: list[Upward] = []
     for options in configuration.publish_upstream:
         server = _server(options, configuration)
-        agent = _agent(options, server, configuration, reactor, tap)
+        agent = _agent(options, server, configuration, reactor, tap, trust)
         upward = Upward(
             str(server),
             _mark(server, configuration),
@@ -136,6 +138,7 @@ def _agent(
     configuration: Configuration,
     reactor: Any,
     tap: Tap | None,
+    trust: Trust | None,
 ) -> UserAgent:
     domain = options.domain or configuration.domains[0]
     return UserAgent(
@@ -144,6 +147,7 @@ def _agent(
         reactor,
         Account(options.username, options.password) if options.username else None,
         tap=tap or Tap(),
+        trust=trust or Trust(),
     )
 
 

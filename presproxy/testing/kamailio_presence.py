@@ -43,7 +43,7 @@ class PresenceServer(Kamailio):
     """
     A presence server for ``presence`` and ``dialog``.
 
-    It tells watchers by ``transport``.  With a ``password`` it asks whoever speaks from
+    It tells watchers by ``transport``, or by UDP where that is TLS.  With a ``password`` it asks whoever speaks from
     another address than its own to prove who he is.
     """
 
@@ -52,7 +52,12 @@ class PresenceServer(Kamailio):
 
     @classmethod
     def make(
-        cls, folder: Path, transport: str = "udp", password: str = ""
+        cls,
+        folder: Path,
+        transport: str = "udp",
+        password: str = "",
+        certificate: Path | None = None,
+        authority: Path | None = None,
     ) -> PresenceServer:
         """Make one on a port of its own, which is not started yet."""
         host = "127.0.0.2"
@@ -63,18 +68,23 @@ class PresenceServer(Kamailio):
             host=host,
             port=port,
             modules=("presence", "presence_xml", "presence_dialoginfo", *auth),
-            more=_MORE.format(host=host, port=port, transport=transport),
+            more=_MORE.format(
+                host=host, port=port, transport=transport.replace("tls", "udp")
+            ),
             served=_SERVED.format(
                 asked=_AUTH.format(free=host, password=password) if password else ""
             ),
             transport=transport,
             password=password,
+            certificate=certificate,
+            authority=authority,
         )
 
     @property
     def server(self) -> str:
         """Where it is, as options name a server behind."""
-        return f"{self.transport}:{self.host}:{self.port}"
+        port = self.secure_port if self.transport == "tls" else self.port
+        return f"{self.transport}:{self.host}:{port}"
 
     def asked(self, method: str) -> list[str]:
         """Give the users it was asked for by a method, outside dialogs, in order."""

@@ -17,6 +17,7 @@ from presproxy.sip.message import Response
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord, domain_of
 from presproxy.trace import Tap
+from presproxy.transport.certificates import Trust
 from presproxy.useragent.core import Core, Draft
 from presproxy.useragent.login import Account, Login
 from presproxy.useragent.publication import (
@@ -62,6 +63,8 @@ class UserAgent:
     #: Seconds over which its subscriptions are refreshed when the connection broke.
     spread: float = 0.0
     tap: Tap = attrs.field(factory=Tap)
+    #: Whom it believes by TLS, and what it shows; the server's authorities, and nothing.
+    trust: Trust = attrs.field()
     tokens: Tokens = attrs.field(factory=lambda: Tokens(os.urandom))
     core: Core = attrs.field(init=False, repr=False)
 
@@ -69,11 +72,15 @@ class UserAgent:
     def _same_as_reactor(self) -> Any:
         return self.reactor
 
+    @trust.default
+    def _as_the_server_says(self) -> Trust:
+        return Trust(self.server.authorities)
+
     @core.default
     def _make_core(self) -> Core:
         return Core(
             self.aor,
-            Wire(self.server, self.reactor, self.tap, self.limit),
+            Wire(self.server, self.reactor, self.tap, self.limit, self.trust),
             Login(self.account, self.tokens),
             self.tokens,
             self.clock,

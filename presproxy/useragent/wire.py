@@ -102,7 +102,8 @@ class Wire:
     The way to ``server``.
 
     Where several hosts are found for it (RFC 3263), it leads to the first that can be
-    reached, and to the next one when that says nothing.  ``limit`` is how many seconds a
+    reached, and to the next one when that says nothing.  ``trust`` says whom to believe by
+    TLS, and what is shown of us.  ``limit`` is how many seconds a
     name or a connection may take.
     """
 
@@ -110,6 +111,7 @@ class Wire:
     reactor: Any
     tap: Tap
     limit: float
+    trust: Trust
     locator: Locator = attrs.field()
     _user: User | None = None
     _flow: Flow | None = None
@@ -250,9 +252,8 @@ class Wire:
             traffic = self._traffic(hop.transport.upper(), metrics)
             self._streams = Streams(traffic, _LIMITS, self.reactor, metrics)
             self._streams.start()
-        trust = Trust(self.server.authorities)
         streams = self._streams
-        caller = Caller(self.reactor, streams, streams, trust, self.limit)
+        caller = Caller(self.reactor, streams, streams, self.trust, self.limit)
         return await caller.call(hop, None)
 
     def _datagrams(self, hop: Hop) -> Flow:

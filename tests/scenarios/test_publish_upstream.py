@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from presproxy.testing.certificates import Authority
 from presproxy.testing.instance import wait_for
 from presproxy.testing.kamailio import PROGRAM
 from presproxy.testing.kamailio_presence import PresenceServer
@@ -195,3 +196,27 @@ def shown_behind(server):
         (each["direction"], each["is_there"], each["server"], "phone 4" in each["body"])
         for each in server.show("behind")["items"]
     ]
+
+
+def test_by_tls_both_sides_prove_who_they_are(tmp_path, passing, peers, watching):
+    authority = Authority.make(tmp_path)
+    certificate = authority.certify(tmp_path / "kamailio.pem", "127.0.0.2")
+    kamailio = PresenceServer.make(
+        tmp_path, "tls", certificate=certificate, authority=authority.path
+    )
+    kamailio.start()
+    ours = authority.certify(tmp_path / "ours.pem", "127.0.0.1", "contoso.com")
+    try:
+        server = passing(
+            kamailio,
+            f'[transport]\nauthorities = "{authority.path}"\n',
+            certificate=ours,
+        )
+        alice = peers(server, "alice@contoso.com")
+        seen = watching(kamailio).subscribe(alice.aor)
+
+        alice.publish(body("here"))
+
+        seen.notified("here", LIMIT)
+    finally:
+        kamailio.kill()
