@@ -23,6 +23,9 @@ DOMAIN = "phones.example.org"
 NUMBER, OUTSIDE = "+4930123101", "+4940987654"
 PASSWORD = "wonderland"
 
+#: Nothing is refused for being late: the machine may be busy.
+PATIENT = "\n[limits]\nlate = 20\nlate_keeping = 20\n"
+
 
 @pytest.fixture
 def listening():
@@ -38,9 +41,8 @@ def front(captioned, listening, tmp_path):
     write_users(users, {f"{NUMBER}@{DOMAIN}": PASSWORD})
     text = text.replace("/etc/presproxy/users", str(users))
     path = tmp_path / "presproxy.toml"
-    path.write_text(
-        text.replace(f"{HOST}:5068", "{}:{}".format(*listening.getsockname()))
-    )
+    address = "{}:{}".format(*listening.getsockname())
+    path.write_text(text.replace(f"{HOST}:5068", address) + PATIENT)
     one = Instance(tmp_path, ["--config", str(path)], domain=DOMAIN)
     one.start()
     yield one

@@ -30,11 +30,14 @@ TYPES = {"presence": PIDF, "dialog": DIALOG_INFO, "message-summary": SUMMARY}
 #: The host that the PBX sends from.
 PBX = "127.0.0.2"
 
+#: Nothing is refused for being late: the machine may be busy.
+PATIENT = "\n[limits]\nlate = 20\nlate_keeping = 20\n"
+
 
 @pytest.fixture(scope="module")
 def shared_server(module_servers, tmp_path_factory):
     path = tmp_path_factory.mktemp("phones") / "presproxy.toml"
-    path.write_text(f'pbx = ["{PBX}"]\n')
+    path.write_text(f'pbx = ["{PBX}"]\n{PATIENT}')
     return module_servers("--config", str(path))
 
 
