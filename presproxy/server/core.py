@@ -8,12 +8,13 @@ nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Protocol
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from presproxy.errors import PresproxyError
 from presproxy.metrics import Counter, Histogram, Metrics
@@ -92,7 +93,7 @@ class Core:
             return
         if transaction is not None:
             transaction.arrived = now if arrived is None else arrived
-            Deferred.fromCoroutine(self._serve(transaction))
+            _go_on(None, self._serve(transaction))
 
     def finish(self) -> Deferred[None]:
         """
@@ -207,3 +208,20 @@ class Core:
         count = self._defects.value
         if count & (count - 1) == 0:
             _log.failure("{what} (defect {count})", what=what, count=count)
+
+
+def _go_on(result: object, request: Coroutine[Deferred[Any], Any, None]) -> None:
+    """
+    Take a request on with what it waited for, to its end or to what it waits for next.
+
+    Nobody waits for a request as a whole or cancels it, so that it needs no Deferred and
+    no context of its own, which are a tenth of what a PUBLISH costs.
+    """
+    try:
+        if isinstance(result, Failure):
+            waited_for = result.throwExceptionIntoGenerator(request)
+        else:
+            waited_for = request.send(None)
+    except StopIteration:
+        return
+    waited_for.addBoth(_go_on, request)
