@@ -389,7 +389,12 @@ class Upstream:
     ) -> None:
         """Put a document from behind beside what was published here; None takes it away."""
         resource = self.resources.take(shared.presentity, shared.package)
-        resource.fetched = None
+        former, resource.fetched = resource.fetched, None
+        if former is not None and document is not None and former.document == document:
+            # Said again, it is no later than what was published here meanwhile.
+            former.body = body
+            resource.fetched = former
+            return
         if document is not None:
             resource.fetched = Publication(
                 key="behind",

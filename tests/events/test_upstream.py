@@ -18,6 +18,7 @@ from presproxy.service.background import run
 from presproxy.sip.eventfields import SubscriptionState
 from presproxy.sip.message import parse_message
 from presproxy.sip.uri import AddressOfRecord
+from presproxy.testing.wire import pidf
 from presproxy.useragent import NoAnswer, Notification, Refused, SubscriptionEnded
 from presproxy.useragent.alarms import Alarms
 
@@ -567,3 +568,15 @@ def test_a_server_that_never_counts_is_not_asked_each_time(house):
         house.sleep(1)
 
     assert one.refreshes == 1
+
+
+def test_what_is_said_again_is_no_later_than_before():
+    house = House(Aim([Scope({"presence"})]))
+    house.watch(package="presence")
+    one = house.server.last.grant()
+    for _ in range(2):
+        one.tell(pidf(ALICE, "here").encode(), PIDF)
+        house.sleep(10)
+
+    assert house.resources.find(ALICE, "presence").fetched.modified_at == 0.0
+    assert house.changes == [(ALICE, "presence")]
