@@ -77,6 +77,14 @@ def behind(transport):
     playing.close()
 
 
+@pytest.fixture
+def dead(transport):
+    """One that says nothing to anybody, and is nobody else's."""
+    playing = Behind(transport)
+    yield playing
+    playing.close()
+
+
 @pytest.fixture(scope="module")
 def shared_server(behind, module_servers, tmp_path_factory):
     """A server before it, for all tests of a transport."""
@@ -240,9 +248,9 @@ def test_it_hangs_up_in_the_middle_of_an_answer(behind, alice, transport):
 
 
 def test_a_flood_for_a_server_that_says_nothing_harms_nobody_else(
-    behind, servers, peers, tmp_path
+    dead, servers, peers, tmp_path
 ):
-    front = servers(*before(behind, tmp_path))
+    front = servers(*before(dead, tmp_path))
     flood = peers(front, "flood@contoso.com", "tcp")
     branches = [send(flood, "INVITE").branch for _ in range(5 * MOST)]
     refused = {
