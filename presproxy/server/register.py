@@ -152,8 +152,13 @@ class RegisterStep:
     def _flows_of(
         self, aor: AddressOfRecord, instance: str, reg_id: int
     ) -> Collection[str]:
-        """Give the names of the flows that a new one takes the place of."""
-        if not instance:
+        """
+        Give the names of the flows that a new one takes the place of.
+
+        None without a reg-id: there are phones that have all been given the same name,
+        and the others of them are where they were.
+        """
+        if not instance or not reg_id:
             return ()
         same = (instance, reg_id)
         bindings = self.locations.bindings(aor, self.now())

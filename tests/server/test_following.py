@@ -55,7 +55,7 @@ class Watcher:
             "REGISTER",
             "sip:example.test",
             To="<sip:alice@example.test>",
-            Contact=f"{contact};reg-id={reg_id}",
+            Contact=contact if reg_id is None else f"{contact};reg-id={reg_id}",
             Supported="outbound",
         )
         assert answer.status == 200
@@ -196,6 +196,19 @@ def test_another_user_of_the_same_instance_is_told_nothing(desk, watcher, flow_f
     )
 
     assert desk.notified() == []
+
+
+@pytest.mark.parametrize("kind", TRANSPORTS)
+def test_a_twin_that_knows_no_flows_takes_nothing_away(desk, flow_from, kind):
+    watcher = Watcher(desk, flow_from(kind, 40001))
+    watcher.subscribe(OF_ITS_OWN)
+    watcher.told()
+    twin = Watcher(desk, flow_from(kind, 40002))
+    for each in (watcher, twin):
+        each.register(reg_id=None)
+    desk.publish(pidf(BOB, "away"))
+
+    assert (watcher.told(), twin.told()) == (["away"], [])
 
 
 def test_a_second_flow_leaves_what_goes_by_the_first(desk, watcher, flow_from):
