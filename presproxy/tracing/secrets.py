@@ -17,7 +17,7 @@ _parameters = re.compile(
 )
 #: What follows these schemes is secret as a whole.
 _schemes = re.compile(rb":[ \t]*(?:Basic|Bearer)[ \t]+", re.IGNORECASE)
-#: Keys in SDP (RFC 4568 §9.1, RFC 4566 §5.12), and in SOAP.
+#: Keys in a description of media: ``a=crypto`` and ``k=``.
 _keys = re.compile(rb"(\binline:)([A-Za-z0-9+/=]+)|^(k=[a-z0-9]+:)([^\r\n]+)", re.M)
 
 

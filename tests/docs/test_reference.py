@@ -126,7 +126,7 @@ def test_an_interface_is_written_with_types_and_in_order():
 
 
 def test_every_resource_is_there():
-    headings = re.findall(r"^(GET|PUT|DELETE) (/\S+)$", HTTP, re.MULTILINE)
+    headings = re.findall(r"^(GET|POST|PUT|DELETE) (/\S+)$", HTTP, re.MULTILINE)
 
     assert set(headings) == {
         (method.upper(), path)
