@@ -73,7 +73,7 @@ def test_the_server_behind_is_reached_by_tls_as_the_guide_says(
     authority = Authority.make(tmp_path)
     theirs = authority.certify(tmp_path / "theirs.pem", "127.0.0.2")
     ours = authority.certify(tmp_path / "ours.pem", "example.org", "127.0.0.1")
-    lines = by_files(shown["kamailio.cfg by TLS"], theirs, authority)
+    lines = by_files(shown["secure.cfg"], theirs, authority)
     told = [line for line in lines.splitlines() if line.startswith("modparam")]
     behind = started(
         Kamailio(
@@ -84,7 +84,7 @@ def test_the_server_behind_is_reached_by_tls_as_the_guide_says(
             authority=authority.path,
         )
     )
-    text = by_files(shown["presproxy.toml by TLS"], ours, authority)
+    text = by_files(shown["secure.toml"], ours, authority)
     path = tmp_path / "presproxy.toml"
     text = re.sub(r"listen = \[.*?\n\]\n", "", text, flags=re.DOTALL)
     upstream = "sip:127.0.0.2:5061;transport=tls"

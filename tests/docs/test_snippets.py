@@ -168,8 +168,8 @@ def folder(tmp_path):
     (tmp_path / "etc" / "users").touch()
     authority = Authority.make(tmp_path)
     certificate = authority.certify(tmp_path / "etc" / "chain.pem", "sip.example.org")
-    users = tmp_path / "etc" / "users-ca.pem"
-    users.write_bytes(authority.path.read_bytes())
+    for name in ("authority.pem", "users-ca.pem"):
+        (tmp_path / "etc" / name).write_bytes(authority.path.read_bytes())
     (tmp_path / "etc" / "key.pem").write_bytes(certificate.read_bytes())
     dropins = tmp_path / "dropins" / "presproxy" / "plugins"
     dropins.mkdir(parents=True)
