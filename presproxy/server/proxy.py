@@ -299,7 +299,8 @@ class Proxy:
             if target is not None:
                 return target
         if not passage.routes:
-            target = await self.targets.of_contact(request, passage.uri)
+            of_contact = self.targets.of_contact
+            target = await of_contact(request, passage.uri, ends.other)
             if target is not None:
                 return target
         flow = await self.targets.other_end(ends.other, request)

@@ -83,20 +83,27 @@ class Targets:
         """Whether a URI is a user's of ours."""
         return self._ours(uri) is not None
 
-    async def of_contact(self, request: Request, uri: str) -> Target | None:
+    async def of_contact(
+        self, request: Request, uri: str, end: str | None = None
+    ) -> Target | None:
         """
         Give the target of a URI within a dialog, if its owner has registered it.
 
-        He is the one whom To names; or the URI itself, if it is a user's of ours.
+        He is the one whom To names; or the URI itself, if it is a user's of ours.  Where
+        ``end`` names the flow to the other end of the dialog, whoever To does not name
+        is led to by that flow alone: to anybody else nobody has let the sender.
         """
         sip, meant = self._read(uri)
         endpoint = None if sip is None else named_endpoint(sip)
+        party = self._ours(request.to.uri)
         for aor in self.meant(request, uri):
             for binding in reversed(self.locations.bindings(aor, self.now())):
-                if _is_meant(binding, uri, endpoint, meant):
-                    target = await self.ways.target(aor, binding)
-                    if target.flow is not None:
-                        return target
+                if not _is_meant(binding, uri, endpoint, meant):
+                    continue
+                target = await self.ways.target(aor, binding)
+                is_party = end is None or aor == party or target.name == end
+                if target.flow is not None and is_party:
+                    return target
         return None
 
     def meant(self, request: Request, uri: str) -> Sequence[AddressOfRecord]:

@@ -113,6 +113,42 @@ def test_a_call_that_is_under_way_goes_on():
     assert [each.method for each in bob.read()] == ["INFO"]
 
 
+@pytest.mark.parametrize(
+    ("more", "uri"),
+    [
+        (';+sip.instance="<urn:x:1>"', "sip:carol@example.test;gr=urn:x:1"),
+        ("", "sip:carol@example.test;transport=tcp"),
+    ],
+    ids=["GRUU", "contact"],
+)
+@pytest.mark.parametrize("method", ["MESSAGE", "INVITE", "ACK"])
+def test_a_call_with_one_user_leads_to_no_other(method, more, uri):
+    desk = Desk()
+    alice, bob = two(desk)
+    carol = Phone(desk, "carol", RecordingStream(("192.0.2.50", 40003)))
+    carol.register(
+        more, {} if more else {"Contact": "<sip:carol@example.test;transport=tcp>"}
+    )
+    sent = alice.send("INVITE", BOB)
+    (invite,) = bob.read()
+    bob.respond(invite)
+    answer = alice.read()[-1]
+    desk.acl.decision = Decision(Handling.BLOCK, "a rule", NEUTRAL)
+    alice.send(
+        method,
+        uri,
+        {
+            "From": sent.need("from"),
+            "To": answer.need("to"),
+            "Call-ID": sent.call_id,
+            "Route": list(reversed(answer.all("record-route"))),
+        },
+    )
+
+    assert carol.read() == []
+    assert desk.defects == 0
+
+
 def test_who_is_blocked_may_hang_up():
     desk = desk_that_says(Handling.BLOCK)
     alice, bob = two(desk)
