@@ -54,7 +54,8 @@ class Gruus:
 
     def public(self, aor: AddressOfRecord, instance: str) -> str:
         """Give the one that stays the same (§3.1)."""
-        return f"{aor};gr={quote(instance, safe=_PLAIN)}"
+        octets = instance.encode("utf-8", "surrogateescape")
+        return f"{aor};gr={quote(octets, safe=_PLAIN)}"
 
     def temporary(self, aor: AddressOfRecord, label: str) -> str | None:
         """Give one that was never given before (§3.2); None for a name that is too long."""

@@ -59,6 +59,27 @@ def test_who_does_not_is_given_none(given):
     assert gruus == {}
 
 
+def test_octets_that_are_no_text_stay_what_they_are(alice, phones):
+    phone = phones("bob")
+    data = phone.write(
+        "REGISTER",
+        "sip:example.test",
+        {
+            "To": "<sip:bob@example.test>",
+            "Contact": f"<{phone.contact}>{of('urn:x:HERE')}",
+            "Supported": "gruu",
+        },
+    )
+    phone.send_data(data.replace(b"HERE", b"\xff\xfe"))
+    (answer,) = phone.read()
+    alice.send("MESSAGE", "sip:bob@example.test;gr=urn:x:%FF%FE")
+
+    assert answer.status == 200
+    assert 'pub-gruu="sip:bob@example.test;gr=urn:x:%FF%FE"' in answer.need("contact")
+    assert asked(phone) == ["MESSAGE"]
+    assert phone.desk.defects == 0
+
+
 def test_what_a_user_agent_says_of_its_gruu_is_not_believed(given):
     _, gruus = given(more=';pub-gruu="sip:boss@example.test;gr=x";temp-gruu="y"')
 
