@@ -23,6 +23,10 @@ from presproxy.tracing.message import Traced
 #: recorded in between.
 _ARRIVAL = 0.0005
 
+#: Messages of a figure, after which what a peer says next opens another one: under one
+#: Call-ID he may say whatever he likes, as often.  Chosen: more than a call has.
+_MOST = 200
+
 #: The methods of notifications.
 NOTIFICATIONS = ("NOTIFY", "BENOTIFY")
 
@@ -205,7 +209,7 @@ class Figures:
         if traced.is_out:
             return self._caused(traced) or self._passed_on(traced)
         before = self._by_call.get(traced.call_id)
-        if before is None:
+        if before is None or len(before.messages) >= _MOST:
             return None
         if before.kind is Kind.RELAYED:
             return before

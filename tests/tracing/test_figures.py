@@ -258,3 +258,17 @@ def test_the_strip_counts_messages_and_errors():
 
     bars = gathering.density(279.0)
     assert (bars[0], bars[-1]) == ([1, 1], [1, 0])
+
+
+@pytest.mark.parametrize("method", ["INFO", "REGISTER"])
+def test_what_one_peer_says_under_one_call_id_is_many_figures(method):
+    said = []
+    for place in range(1000):
+        said.append(came(place, request(method, f"b{place}", cseq=place)))
+        refusal = response(401, "Unauthorized", method, f"b{place}", cseq=place)
+        said.append(went(place + 0.1, refusal))
+    all_of_it = figures(gathered(*said), limit=9999, is_folded=False)
+    sizes = [len(numbers) for _, numbers in all_of_it]
+
+    assert sum(sizes) == 2000
+    assert max(sizes) <= 201

@@ -67,10 +67,9 @@ class TraceTopic:
         capture = self.views.capture(gathering)
         if not shown:
             return News("trace", {"figures": [], "messages": [], "capture": capture})
-        written = dict(self.views.written(gathering, shown, None))
-        if len(written["messages"]) > _MOST_MESSAGES:
-            written |= {"coalesced": True, "messages": []}
-        return News("trace", written)
+        is_many = sum(len(each.figure.messages) for each in shown) > _MOST_MESSAGES
+        written = self.views.written(gathering, shown, None, is_brief=is_many)
+        return News("trace", {**written, "coalesced": True} if is_many else written)
 
 
 @attrs.define(eq=False)

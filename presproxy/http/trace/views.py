@@ -75,14 +75,19 @@ class TraceViews:
             raise Wrong(400, "q", str(error)) from error
 
     def written(
-        self, gathering: Gathering, shown: Sequence[Shown], following: int | None
+        self,
+        gathering: Gathering,
+        shown: Sequence[Shown],
+        following: int | None,
+        *,
+        is_brief: bool = False,
     ) -> Mapping[str, Any]:
-        """Write figures and all that belongs to them."""
+        """Write figures and all that belongs to them, in brief without the messages."""
         writer = self._writer(gathering)
         return {
             "lanes": writer.lanes(shown),
             "figures": writer.figures(shown),
-            "messages": writer.messages(shown),
+            "messages": [] if is_brief else writer.messages(shown),
             "capture": self.capture(gathering),
             "density": self.density(gathering),
             "latest": gathering.latest,
