@@ -10,13 +10,24 @@ _fields = re.compile(
     rb"|WWW-Authenticate)[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*",
     re.IGNORECASE | re.MULTILINE,
 )
-#: What in them is no secret is the scheme, and all parameters but these.
-_parameters = re.compile(
-    rb'\b((?:response|rspauth|gssapi-data|cnonce|token)[ \t]*=[ \t]*)("[^"]*"|[^,\s]+)',
-    re.IGNORECASE,
+#: Parameters that are no secret; all others may be.
+_SHOWN = frozenset(
+    (
+        *(b"algorithm", b"auth", b"charset", b"cnum", b"crand", b"domain", b"epid"),
+        *(b"nc", b"nextnonce", b"nonce", b"opaque", b"qop", b"realm", b"snum"),
+        *(b"srand", b"stale", b"targetname", b"uri", b"username", b"userhash"),
+        b"version",
+    )
 )
-#: What follows these schemes is secret as a whole.
-_schemes = re.compile(rb":[ \t]*(?:Basic|Bearer)[ \t]+", re.IGNORECASE)
+#: The name of a field with the scheme, and a parameter or what stands between two.
+_begin = re.compile(rb"[\w-]+[ \t]*:\s*")
+_scheme = re.compile(rb"[\w-]+(?=\s|$)(?!\s*=)")
+_part = re.compile(
+    rb'([\w-]+)(\s*=\s*)("(?:[^"\\]|\\.)*"|[^"=,\s][^",\s]*)(?=\s*(?:,|$))'
+    rb"|[,\s]+|[^,\s]+",
+    re.DOTALL,
+)
+_secret = re.compile(rb"\S")
 #: Keys in a description of media: ``a=crypto`` and ``k=``.
 _keys = re.compile(rb"(\binline:)([A-Za-z0-9+/=]+)|^(k=[a-z0-9]+:)([^\r\n]+)", re.M)
 
@@ -29,16 +40,24 @@ def blanked(data: bytes) -> bytes:
 
 
 def _field(line: bytes) -> bytes:
-    scheme = _schemes.search(line)
+    begin = _begin.match(line)
+    end = begin.end() if begin is not None else 0
+    scheme = _scheme.match(line, end)
     if scheme is not None:
-        return line[: scheme.end()] + b"x" * (len(line) - scheme.end())
-    return _parameters.sub(lambda found: found[1] + _value(found[2]), line)
+        end = scheme.end()
+    return line[:end] + b"".join(_told(part) for part in _part.finditer(line, end))
 
 
-def _value(value: bytes) -> bytes:
-    if value.startswith(b'"'):
-        return b'"' + b"x" * (len(value) - 2) + b'"'
-    return b"x" * len(value)
+def _told(part: re.Match[bytes]) -> bytes:
+    """Give a parameter as it may be seen; of what is none, nothing may be."""
+    name, equals, value = part.groups()
+    if name is None:
+        return part[0] if part[0][:1] in b", \t\r\n" else b"x" * len(part[0])
+    if name.lower() in _SHOWN:
+        return part[0]
+    if value[:1] == b'"':
+        return name + equals + b'"' + _secret.sub(b"x", value[1:-1]) + b'"'
+    return name + equals + b"x" * len(value)
 
 
 def _key(found: re.Match[bytes]) -> bytes:

@@ -24,6 +24,29 @@ from presproxy.tracing.secrets import blanked
             b'Authentication-Info: rspauth="xxxx"',
         ),
         (b"Subject: response=abc", b"Subject: response=abc"),
+        (b"Authorization:\r\n Basic Ym9iOg==", b"Authorization:\r\n Basic xxxxxxxx"),
+        (b"Authorization: Basic\r\n Ym9i", b"Authorization: Basic\r\n xxxx"),
+        (
+            b"Proxy-Authorization: Negotiate YII=",
+            b"Proxy-Authorization: Negotiate xxxx",
+        ),
+        (b"Authorization: YII=", b"Authorization: xxxx"),
+        (
+            b'Authorization: Digest response =\r\n "abc",nc=1',
+            b'Authorization: Digest response =\r\n "xxx",nc=1',
+        ),
+        (
+            b'Authorization: Digest username="x, response=\\"", response="abc"',
+            b'Authorization: Digest username="x, response=\\"", response="xxx"',
+        ),
+        (
+            b'Authorization: Digest cnonce="a\\"b", ticket=abc',
+            b'Authorization: Digest cnonce="xxxx", ticket=xxx',
+        ),
+        (
+            b'Authorization: Digest response="abc, realm="x"',
+            b'Authorization: Digest xxxxxxxxxxxxx, realm="x"',
+        ),
     ],
 )
 def test_what_proves_who_somebody_is_is_not_shown(line, shown):
