@@ -32,6 +32,12 @@ CONNECTIONS = 200
 #: as it cannot read the answers.
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
+#: What a browser says of who sends a request: it is no browser, a user, a page of ours.
+_OUR_PAGES = frozenset({None, b"none", b"same-origin"})
+
+#: Where what is asked for may be much.
+_API = b"/api/"
+
 
 class BoundedSite(Site):
     """Serves a resource to this host, within bounds."""
@@ -208,7 +214,23 @@ class _Request(Request):
         ):
             why = "no page of another origin may change anything here"
             return Wrong(403, "Origin", why)
+        if self._is_of_another_page():
+            why = "no page of another origin may make anything be done here"
+            return Wrong(403, "Sec-Fetch-Site", why)
         return None
+
+    def _is_of_another_page(self) -> bool:
+        """
+        Whether a browser says that a page of another origin sends this.
+
+        It could not read the answer, but make us gather the trace, or take the place of
+        who reads.  Following its link to a page of ours is another thing.
+        """
+        request: Any = self
+        if request.getHeader(b"sec-fetch-site") in _OUR_PAGES:
+            return False
+        is_followed = request.getHeader(b"sec-fetch-mode") == b"navigate"
+        return not is_followed or request.path.startswith(_API)
 
 
 def _is_of_loopback(host: str) -> bool:

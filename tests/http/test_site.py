@@ -208,6 +208,34 @@ async def test_no_page_of_another_origin_changes_anything(
     assert len(door.desk.kept("contact")) == (code == 200)
 
 
+@pytest.mark.parametrize("path", ["/", "/api/v1/trace?as=log", "/api/v1/events"])
+@pytest.mark.parametrize(
+    ("site", "mode", "is_page_let", "is_api_let"),
+    [
+        (None, None, True, True),
+        ("none", "navigate", True, True),
+        ("same-origin", "cors", True, True),
+        ("cross-site", "navigate", True, False),
+        ("cross-site", "no-cors", False, False),
+        ("same-site", "cors", False, False),
+    ],
+)
+@waiting_test
+async def test_no_page_of_another_origin_makes_anything_be_done(
+    door, connect, path, site, mode, is_page_let, is_api_let
+):
+    wire = await connect(door)
+    said = f"Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\n" if site else ""
+
+    wire.transport.write(
+        b"GET %b HTTP/1.1\r\n%b%b\r\n" % (path.encode(), HERE, said.encode())
+    )
+    await once(lambda: b"\r\n\r\n" in wire.data)
+
+    code = 200 if (is_page_let if path == "/" else is_api_let) else 403
+    assert wire.data.startswith(b"HTTP/1.1 %d " % code)
+
+
 # --- Paths
 
 
