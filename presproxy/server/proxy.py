@@ -31,19 +31,13 @@ from presproxy.proxying.inspect import (
 from presproxy.proxying.keys import Keyring
 from presproxy.proxying.token import Ends, RouteTokens
 from presproxy.server.answer import Answer, Refusal
+from presproxy.server.copying import Copier, Manner, nobodys
 from presproxy.server.exchange import Exchange
 from presproxy.server.front.front import Front
 from presproxy.server.front.routes import Action
 from presproxy.server.identify import Identifier
 from presproxy.server.orders import Orders
-from presproxy.server.relaying import (
-    Leg,
-    Manner,
-    Relayed,
-    Switchboard,
-    Wire,
-    nobodys,
-)
+from presproxy.server.relaying import Leg, Relayed, Switchboard, Wire
 from presproxy.server.screen import Screen
 from presproxy.server.targets import Targets
 from presproxy.server.underway import UnderWay
@@ -123,10 +117,8 @@ class Proxy:
         self._route_tokens = RouteTokens(self.keys)
         self._board = Switchboard(
             self.wire,
-            self._name,
+            Copier(self._name, self._route_tokens, is_of_realm(self.realms)),
             self.tokens,
-            self._route_tokens,
-            is_of_realm(self.realms),
             self._watch,
             self.ticks,
         )
@@ -341,7 +333,7 @@ class Proxy:
             raise NotForwarded(482)
         onward = Onward(target.uri, target.routes, passage.forwards, passage.breadth)
         branch = f"{branch_of(self.secret, request)}.{signature}"
-        is_for_us, front = self._board.is_for_us, self.front
+        is_for_us, front = self._board.copier.is_for_us, self.front
         if target.detour is not None and front is not None and not front.asks_here:
             is_for_us = nobodys
         data = forwarded(request, onward, target.flow, branch, is_for_us)

@@ -27,11 +27,11 @@ from presproxy.proxying.context import (
     PassBack,
     Respond,
 )
-from presproxy.proxying.forward import ASSERTED, Onward, forwarded, passed_back
+from presproxy.proxying.forward import ASSERTED, passed_back
 from presproxy.proxying.inspect import Passage
-from presproxy.proxying.token import RouteTokens
-from presproxy.server.answer import RETRY_AFTER, Answer, Fields
-from presproxy.sip.flow import Flow, uri_parameter
+from presproxy.server.answer import RETRY_AFTER, Answer
+from presproxy.server.copying import Copier, Manner
+from presproxy.sip.flow import Flow
 from presproxy.sip.message import (
     MalformedMessage,
     Request,
@@ -45,10 +45,6 @@ from presproxy.transaction.derived import build_cancel
 from presproxy.transaction.server import ServerTransaction
 
 _log = Logger()
-
-#: These begin a dialog, and what follows in it has to come by us.
-_BEGINNING = frozenset({"INVITE", "SUBSCRIBE", "REFER"})
-
 
 _ASSERTED = ASSERTED.lower()
 
@@ -78,45 +74,15 @@ class Switchboard:
     """
     What all requests on their way share.
 
-    ``name`` names a flow; ``is_for_us`` says of credentials whether they were asked for
-    here; ``watch`` has a branch looked at until it is over; ``ticks`` is the clock of
+    ``watch`` has a branch looked at until it is over; ``ticks`` is the clock of
     transactions.
     """
 
     wire: Wire
-    name: Callable[[Flow], str]
+    copier: Copier
     tokens: Tokens
-    route_tokens: RouteTokens
-    is_for_us: Callable[[str], bool]
     watch: Callable[[Leg, float], None]
     ticks: Callable[[], float]
-
-
-def nothing_more(response: Response) -> Fields:
-    """Add nothing to what is passed back."""
-    return ()
-
-
-@attrs.frozen(eq=False)
-class Manner:
-    """
-    How the copies of one request differ from it; by default as between user agents.
-
-    ``asserted`` gives the values of P-Asserted-Identity for a target, and ``told`` those
-    that go back with a response by one.  With
-    ``keeps_credentials`` a server gets what the sender proves himself with.  ``path`` is
-    our part of a Path, with ``is_flow`` one that names a flow (RFC 5626 §5.1).  What a
-    server accepts is passed back with ``more`` fields, once ``accepted`` is done, which
-    says whether all is well.
-    """
-
-    asserted: Callable[[Target], Sequence[str]] = lambda target: ()
-    told: Callable[[Target, Response], Sequence[str]] = lambda target, response: ()
-    keeps_credentials: bool = False
-    path: str | None = None
-    is_flow: bool = False
-    more: Callable[[Response], Fields] = nothing_more
-    accepted: Callable[[Response], Awaitable[Answer | None]] | None = None
 
 
 @attrs.define(eq=False)
@@ -363,7 +329,9 @@ class Relayed:
         try:
             if flow is None:
                 raise LimitReached("flows to a contact that has none", 0)
-            leg.data = self._copy(branch, flow, word)
+            leg.data = board.copier.copy(
+                self.transaction, self._passage, self._manner, branch, flow, word
+            )
             self._send(leg, flow, now)
         except (LimitReached, MalformedField):
             self._fail(branch, 503, now)
@@ -380,48 +348,6 @@ class Relayed:
             wire.invite(leg.data, leg.word, flow, leg, now)
         else:
             wire.send(method, leg.data, leg.word, flow, leg, now)
-
-    def _copy(self, branch: Branch, flow: Flow, word: str) -> bytes:
-        target, passage, manner = branch.target, self._passage, self._manner
-        is_server = target.detour is not None
-        onward = Onward(
-            target.uri,
-            target.routes,
-            passage.forwards,
-            branch.breadth,
-            self._record_routes(target, flow),
-            self._path(flow) if is_server else None,
-            manner.asserted(target),
-        )
-        is_for_us = self.board.is_for_us
-        if is_server and manner.keeps_credentials:
-            is_for_us = nobodys
-        return forwarded(self.request, onward, flow, word, is_for_us)
-
-    def _path(self, flow: Flow) -> str | None:
-        """Write what leads requests for who registers back here (RFC 3327 §5.2)."""
-        path = self._manner.path
-        if path is None:
-            return None
-        return _record_route(flow, path, ";ob" if self._manner.is_flow else "")
-
-    def _record_routes(self, target: Target, flow: Flow) -> Sequence[str]:
-        """
-        Write ourselves into the dialog that begins, if one does.
-
-        Twice if the sides differ: each end is to know us as it can reach us (RFC 5658 §4).
-        """
-        request = self.request
-        if request.method not in _BEGINNING or request.to.tag is not None:
-            return ()
-        back = self.transaction.flow
-        board = self.board
-        token = board.route_tokens.write(request, board.name(back), target.name)
-        is_secure = self._passage.is_secure
-        values = [
-            _record_route(each, token, is_secure=is_secure) for each in (flow, back)
-        ]
-        return values if values[0] != values[1] else values[:1]
 
     def _cancel(self, branch: Branch, now: float) -> None:
         leg, flow = self._legs[branch], branch.target.flow
@@ -478,24 +404,7 @@ def _read(data: bytes) -> Response | None:
     return message if isinstance(message, Response) else None
 
 
-def nobodys(credentials: str) -> bool:
-    """Know no credentials as ours."""
-    return False
-
-
 def _retry_after(response: Response) -> float | None:
     """Give the seconds of Retry-After, if there is one that can be read."""
     text = (response.get("retry-after") or "").partition(";")[0].partition("(")[0]
     return float(text) if text.strip().isdecimal() else None
-
-
-def _record_route(
-    flow: Flow, token: str, more: str = "", *, is_secure: bool = False
-) -> str:
-    """Write ourselves as who is at the other end of a flow reaches us."""
-    transport = uri_parameter(flow.transport)
-    if not is_secure:
-        return f"<sip:{token}@{flow.sent_by}{transport};lr{more}>"
-    # It says TLS already (RFC 3261 §26.2.2).
-    transport = "" if flow.transport == "TLS" else transport
-    return f"<sips:{token}@{flow.sent_by}{transport};lr{more}>"

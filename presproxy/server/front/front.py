@@ -19,6 +19,7 @@ from presproxy.proxying.inspect import NotForwarded, Passage
 from presproxy.proxying.token import PathTokens
 from presproxy.server.answer import Answer, Fields, Refusal
 from presproxy.server.answers import answer_to
+from presproxy.server.copying import Manner, nothing_more
 from presproxy.server.exchange import Exchange
 from presproxy.server.front.options import FrontOptions
 from presproxy.server.front.routes import (
@@ -33,7 +34,6 @@ from presproxy.server.front.routes import (
 )
 from presproxy.server.front.upstream import Attempt, Upstream
 from presproxy.server.outbound import OUTBOUND, Outbound
-from presproxy.server.relaying import Manner, nothing_more
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import Message, Request, Response
 from presproxy.sip.uri import SipURI
