@@ -181,6 +181,7 @@ class Relayed:
                 self._do(context.fail(branch, 502, now), now)
         elif status < 200:
             self._do(context.provisional(branch, response, now), now)
+            self._asserted.pop(response, None)  # It went back by now, or never will.
         elif status == 430 and self._by_another_flow(branch, now):
             return
         elif detour is not None and status == 503:

@@ -7,7 +7,7 @@ import gc
 import pytest
 from twisted.internet.defer import Deferred
 
-from presproxy.sip.message import Request
+from presproxy.sip.message import Request, Response
 from presproxy.sip.uri import parse_uri
 from presproxy.testing.flows import RecordingStream
 from presproxy.testing.phones import Phone
@@ -410,9 +410,21 @@ def test_while_a_phone_still_rings_its_request_is_kept(alice, phones):
     assert one(bobs[1].read()).method == "CANCEL"
 
 
-def requests_kept():
+def test_of_what_a_phone_says_while_it_is_called_nothing_is_kept(alice, phones):
+    bob = phones("bob", "stream", "")
+    alice.send("INVITE", BOB)
+    invite = one(bob.read())
+    before = requests_kept(Response)
+    for status in ("100 Trying", "180 Ringing") * 20:
+        bob.respond(invite, status, {"P-Asserted-Identity": "<sip:boss@x>"})
+
+    assert requests_kept(Response) - before == 0
+    assert "180" in str(alice.read()[-1].first_line)
+
+
+def requests_kept(kind=Request):
     gc.collect()
-    return sum(type(each) is Request for each in gc.get_objects())
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 def test_nothing_is_left_over(desk, alice, phones):
