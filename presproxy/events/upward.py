@@ -9,7 +9,6 @@ from there is known by its mark.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
@@ -22,25 +21,20 @@ from presproxy.events.aim import Aim
 from presproxy.events.passed import Passed, StagedPassed, read_passed
 from presproxy.events.resource import Resource, Resources
 from presproxy.events.staging import Staged
+from presproxy.events.turns import LONGEST_PAUSE, Turns, pause_after
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IPassedPackage, Material
 from presproxy.metrics import Counter
 from presproxy.model.notice import Body, NumberedBody
 from presproxy.model.record import Record
 from presproxy.sip.uri import AddressOfRecord
-from presproxy.useragent.alarms import Alarm, Alarms
+from presproxy.useragent.alarms import Alarms
 from presproxy.useragent.errors import NoAnswer, Refused
 from presproxy.useragent.held import REFRESH_AT
 from presproxy.useragent.publication import Content, Kept
 
 _log = Logger()
 
-#: PUBLISHs under way at the same time.  Chosen: a server that has just started is not to
-#: be overrun by those who waited for it.
-AT_ONCE = 20
-
-#: Seconds between tries, doubled from one to this.
-_LONGEST_PAUSE = 60.0
 #: Seconds after which what was refused is tried again: somebody may have configured it.
 _REFUSED = 300.0
 #: The most seconds obeyed, of a Retry-After and of a 423.
@@ -92,21 +86,13 @@ class Upward:
     failures: Counter
     freed: Callable[[AddressOfRecord, str], None] = lambda aor, package: None
     _passed: dict[tuple[AddressOfRecord, str], Passed] = attrs.field(factory=dict)
-    _queue: deque[Passed] = attrs.field(factory=deque)
-    _asking: int = 0
-    _is_started: bool = False
-    #: How often in a row nobody answered, when somebody did last, and when it had lost
-    #: something.
-    _silences: int = 0
-    _heard_at: float = float("-inf")
+    turns: Turns = attrs.field(init=False)
+    #: When the server had lost something.
     _doubted_at: float = float("-inf")
-    #: When it is asked again, where it is left alone.
-    _resting: Alarm = attrs.field(init=False)
-    _is_resting: bool = False
 
-    @_resting.default
-    def _make_resting(self) -> Alarm:
-        return self.alarms.alarm()
+    @turns.default
+    def _make_turns(self) -> Turns:
+        return Turns(self.name, self._take, self.doubt, self.run, self.alarms)
 
     def __len__(self) -> int:
         """How many publications are kept behind."""
@@ -115,7 +101,7 @@ class Upward:
     @property
     def is_away(self) -> bool:
         """Whether nobody answers there now."""
-        return self._silences > 0
+        return self.turns.is_away
 
     def all(self) -> tuple[Passed, ...]:
         """Give all that is passed, or is to be."""
@@ -125,7 +111,7 @@ class Upward:
 
     def changed(self, presentity: AddressOfRecord, package: str) -> None:
         """What is published here is another now."""
-        if not self._is_started or not self.aim.takes_in(presentity, package):
+        if not self.turns.is_open or not self.aim.takes_in(presentity, package):
             return
         passed = self._passed.get((presentity, package))
         if passed is None:
@@ -135,7 +121,7 @@ class Upward:
                 return
             passed = self._begin(presentity, package)
         if not passed.is_refused:
-            self._enqueue(passed)
+            self.turns.enqueue(passed)
 
     def restore(self, record: Record) -> bool:
         """
@@ -156,7 +142,7 @@ class Upward:
 
     def start(self) -> None:
         """Pass on from now on, all that is there to begin with."""
-        self._is_started = True
+        self.turns.is_open = True
         for resource in self.resources:
             if resource.publications or resource.categories:
                 self.changed(resource.presentity, resource.package.name)
@@ -164,7 +150,7 @@ class Upward:
 
     def stop(self) -> None:
         """Pass on nothing more; what is behind stays until it expires."""
-        self._is_started = False
+        self.turns.is_open = False
         self.alarms.stop()
 
     def doubt(self) -> None:
@@ -172,7 +158,7 @@ class Upward:
         for passed in self._passed.values():
             passed.is_due = passed.is_doubted = True
             if not passed.is_refused:
-                self._enqueue(passed)
+                self.turns.enqueue(passed)
 
     # -- What comes back -----------------------------------------------------------------
 
@@ -191,7 +177,7 @@ class Upward:
             return guard.tell(plugin.others, document, self.mark)
         return document if passed is None or passed.entity_tag is None else None
 
-    # -- Taking turns --------------------------------------------------------------------
+    # -- One state -----------------------------------------------------------------------
 
     def _begin(self, presentity: AddressOfRecord, package: str) -> Passed:
         passed = Passed(
@@ -204,42 +190,12 @@ class Upward:
         self._passed[presentity, package] = passed
         return passed
 
-    def _enqueue(self, passed: Passed) -> None:
-        passed.is_wanted = True
-        if not passed.is_queued and not passed.is_asking:
-            passed.is_queued = True
-            self._queue.append(passed)
-            self._ask_more()
-
-    def _ask_more(self) -> None:
-        while self._is_started and self._queue and self._asking < self._at_once():
-            passed = self._queue.popleft()
-            passed.is_queued = False
-            self._asking += 1
-            passed.is_asking = True
-            self.run(self._turn(passed))
-
-    def _at_once(self) -> int:
-        """Say how many may be asked: of a server that is away one, now and then."""
-        if self._is_resting:
-            return 0
-        return 1 if self.is_away else AT_ONCE
-
-    async def _turn(self, passed: Passed) -> None:
+    async def _take(self, passed: Passed) -> None:
         began = self._clock()
-        passed.is_wanted = False
         try:
             await self._pass(passed)
         except PresproxyError as error:
             self._failed(passed, error, began)
-        finally:
-            passed.is_asking = False
-            self._asking -= 1
-            if passed.is_wanted and not passed.is_refused:
-                self._enqueue(passed)
-            self._ask_more()
-
-    # -- One state -----------------------------------------------------------------------
 
     async def _pass(self, passed: Passed) -> None:
         """Bring what is behind to what is here."""
@@ -269,7 +225,7 @@ class Upward:
             data = body.numbered(passed.number)
             content = Content(body.content_type, data)
         kept = await self._ask(passed, content, passed.expires, passed.entity_tag)
-        self._heard()
+        self.turns.heard()
         passed.tries, passed.why = 0, ""
         passed.body, passed.is_due, passed.is_doubted = body, False, False
         passed.number += content is not None
@@ -286,7 +242,7 @@ class Upward:
             except Refused as error:
                 if error.status not in (404, 412):
                     raise
-            self._heard()
+            self.turns.heard()
         passed.entity_tag, passed.body = None, None
         passed.alarm.clear()
         await self._keep(passed)
@@ -353,7 +309,7 @@ class Upward:
             clock = self._clock()
             is_early = passed.ends_at > clock and not passed.is_doubted
             passed.entity_tag = None
-            if is_early and self._doubted_at < clock - _LONGEST_PAUSE:
+            if is_early and self._doubted_at < clock - LONGEST_PAUSE:
                 # A server that lost one before its time has lost all of them.
                 self._doubted_at = clock
                 self.doubt()
@@ -373,11 +329,11 @@ class Upward:
             wanted = min(error.retry_after or 0, _LONGEST_OBEYED)
         is_silence = isinstance(error, NoAnswer)
         if is_silence or (isinstance(error, Refused) and error.status in _AWAY):
-            self._unheard(began, wanted)
+            self.turns.unheard(began, wanted)
             if passed.tries == 1:
                 passed.is_wanted = True
                 return
-        pause = _pause(passed.tries)
+        pause = pause_after(passed.tries)
         if isinstance(error, Refused) and not error.may_pass:
             pause = _REFUSED
         passed.is_refused = True
@@ -390,36 +346,11 @@ class Upward:
     def _forgive(self, passed: Passed) -> None:
         passed.is_refused = False
         passed.is_due = True
-        self._enqueue(passed)
+        self.turns.enqueue(passed)
 
     def _refresh(self, passed: Passed) -> None:
         passed.is_due = True
-        self._enqueue(passed)
-
-    def _unheard(self, began: float, wanted: float) -> None:
-        """Leave the server alone for a while, unless it has answered others meanwhile."""
-        if self._heard_at > began or self._is_resting:
-            return
-        self._silences += 1
-        pause = max(_pause(self._silences), wanted)
-        _log.warn(
-            "{server} does not take what is published; asking again in {pause:g} s",
-            server=self.name,
-            pause=pause,
-        )
-        self._is_resting = True
-        self._resting.set(pause, self._resume)
-
-    def _resume(self) -> None:
-        self._is_resting = False
-        self._ask_more()
-
-    def _heard(self) -> None:
-        self._heard_at = self._clock()
-        if self._silences:
-            self._silences = 0
-            _log.info("{server} takes again what is published", server=self.name)
-            self.doubt()
+        self.turns.enqueue(passed)
 
     def _count_failure(
         self, presentity: AddressOfRecord, package: str, why: str
@@ -437,7 +368,3 @@ class Upward:
 
     def _clock(self) -> float:
         return self.alarms.clock.seconds()
-
-
-def _pause(tries: int) -> float:
-    return min(2.0 ** min(tries - 1, 10), _LONGEST_PAUSE)

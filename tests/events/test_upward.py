@@ -13,7 +13,8 @@ from presproxy.errors import StorageUnavailable
 from presproxy.events.aim import Aim, Scope
 from presproxy.events.passed import PASSED
 from presproxy.events.resource import Resources
-from presproxy.events.upward import AT_ONCE, Upward
+from presproxy.events.turns import AT_ONCE
+from presproxy.events.upward import Upward
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Counter, Metrics
 from presproxy.model.publication import EntityTag, Publication

@@ -68,8 +68,8 @@ def test_the_first_table_that_fits_counts(tmp_path):
     )
     told = []
     for number, each in enumerate(server.passing.upwards):
-        each._is_started = True
-        each.run = lambda coroutine, number=number: (
+        each.turns.is_open = True
+        each.turns.run = lambda coroutine, number=number: (
             coroutine.close(),
             told.append(number),
         )
@@ -84,8 +84,8 @@ def test_the_first_table_that_fits_counts(tmp_path):
 def test_what_lync_endpoints_publish_is_passed_too(tmp_path):
     server = built(tmp_path, '[[publish_upstream]]\nserver = "192.0.2.7"\n')
     (upward,) = server.passing.upwards
-    upward._is_started = True
-    upward.run = lambda coroutine: coroutine.close()
+    upward.turns.is_open = True
+    upward.turns.run = lambda coroutine: coroutine.close()
 
     server.lync.categories.changed(ALICE, "presence", 0.0)
 
