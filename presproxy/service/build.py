@@ -1,4 +1,4 @@
-"""The whole house from a plan, in one function, top to bottom."""
+"""The whole house from a plan, top to bottom; its rooms are built beside."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import attrs
 
 from presproxy.config import Plan
 from presproxy.events.agent import PresenceAgent
-from presproxy.events.categories import PRESENCE, ROAMING_SELF
 from presproxy.events.compositor import Compositor
-from presproxy.events.fanout import FanOut
 from presproxy.events.locations import Locations
 from presproxy.events.resource import Resources
 from presproxy.events.winfo import Visitors
@@ -24,14 +22,10 @@ from presproxy.extend.maker import Kind
 from presproxy.interfaces import Bounds
 from presproxy.metrics import Metrics
 from presproxy.model.publication import EntityTag
-from presproxy.model.subscription import Subscription
-from presproxy.notify.connected import CONNECTED, ConnectedNotifier
-from presproxy.notify.lists import BACK_END, ListNotifier
-from presproxy.notify.sip import SipNotifier
+from presproxy.notify.lists import ListNotifier
 from presproxy.packages.registration import NAME as REG
 from presproxy.proxying.gruus import Gruus
 from presproxy.proxying.keys import SIZE, Keyring
-from presproxy.server.admission import Admission, Deadlines
 from presproxy.server.admit import Door
 from presproxy.server.core import Core, Step
 from presproxy.server.decide import Decider
@@ -41,50 +35,46 @@ from presproxy.server.events import EventPackages
 from presproxy.server.following import Following
 from presproxy.server.house import House
 from presproxy.server.identify import Identifier
-from presproxy.server.inbox import Bounds as InboxBounds
-from presproxy.server.inbox import Inbox
 from presproxy.server.journal import Journal
 from presproxy.server.keeping import Keeper
 from presproxy.server.keys import KeptKeys
 from presproxy.server.lync.connected import Connected
 from presproxy.server.lync.lists import ListDialogs
-from presproxy.server.lync.piggyback import Piggyback
 from presproxy.server.lync.service import ServiceStep
 from presproxy.server.notify import NotifyStep
 from presproxy.server.orders import Orders
 from presproxy.server.outbound import OUTBOUND, Outbound
 from presproxy.server.pbx import Pbxs
-from presproxy.server.proxy import RELAYED, Proxy
+from presproxy.server.proxy import RELAYED
 from presproxy.server.publish import PublishStep
 from presproxy.server.register import GRUU, RegisterStep
 from presproxy.server.room import Room
-from presproxy.server.screen import Screen
 from presproxy.server.simple import OptionsStep
-from presproxy.server.subscribe import SubscribeStep
 from presproxy.server.targets import Targets
-from presproxy.server.underway import UnderWay
 from presproxy.server.ways import Ways
 from presproxy.service.aggregating import aggregating
 from presproxy.service.background import breath, run
-from presproxy.service.batches import build_batches
-from presproxy.service.behind import build_aggregate
+from presproxy.service.behind import Aggregate, build_aggregate
 from presproxy.service.front import Roads, build_front, build_prober
 from presproxy.service.lamps import build_mailboxes
 from presproxy.service.lists import build_lists
 from presproxy.service.lync import build_lync
 from presproxy.service.measures import measure
+from presproxy.service.proxying import build_proxy
 from presproxy.service.server import PresenceServer, route_keepers
-from presproxy.service.upward import also_passing, build_passing
-from presproxy.sip.flow import Address, Flow
+from presproxy.service.subscribing import build_subscribing
+from presproxy.service.telling import build_fanout, gone, published, sip_notifier
+from presproxy.service.upward import Passing, also_passing, build_passing
+from presproxy.service.wires import (
+    NotifyingWire,
+    build_connections,
+    build_inbox,
+    build_trust,
+)
 from presproxy.sip.tokens import Pool, Tokens
-from presproxy.sip.uri import AddressOfRecord
 from presproxy.trace import Ring, Tap
-from presproxy.transaction.client import ClientTransaction
 from presproxy.transaction.layer import TransactionLayer
-from presproxy.transport.certificates import Certificate, Trust
-from presproxy.transport.connections import Connections
 from presproxy.transport.hop import Hop
-from presproxy.transport.stream import StreamLimits
 
 #: What a user agent may ask for, in the order Allow names it.
 METHODS = (
@@ -127,13 +117,7 @@ def build(
         return reactor.callLater(0, act)
 
     # What is lasting.
-    journal = Journal(
-        plan.storage.plugin,
-        ticks,
-        metrics.histogram("commit_seconds", "How long commits took."),
-        metrics.counter("commit_failures", "Commits that failed."),
-        metrics.counter("commit_defects", "Commits that went wrong by our own fault."),
-    )
+    journal = _journal(plan, metrics, ticks)
     keeper = Keeper(journal, route_keepers(plan), run)
 
     # What is there and who is told of it, which knows nothing of SIP.
@@ -144,18 +128,9 @@ def build(
     resources = Resources(
         {name: guards.of("package", name, each) for name, each in served.items()}
     )
-    sip = _sip_notifier(plan)
+    sip = sip_notifier(plan)
     list_notifier = ListNotifier(sip.notify, soon, tokens)
-    fanout = FanOut(
-        {
-            **{named.name: named.plugin for named in plan.notifiers},
-            CONNECTED: ConnectedNotifier(sip, now),
-            BACK_END: list_notifier,
-        },
-        soon,
-        ticks,
-        metrics.counter("notifier_failures", "Notices that a notifier did not take."),
-    )
+    fanout = build_fanout(plan, sip, list_notifier, soon, metrics, now, ticks)
     connected = Connected()
     agent = PresenceAgent(
         resources,
@@ -164,14 +139,14 @@ def build(
         now,
         ticks,
         reactor.callLater,
-        lambda subscription: _gone(keeper, connected, following, subscription, now()),
+        lambda subscription: gone(keeper, connected, following, subscription, now()),
     )
-    trust = Trust(configuration.transport.authorities, _shown(plan))
+    trust = build_trust(configuration)
     aggregate = build_aggregate(
         configuration,
         reactor,
         resources,
-        partial(_published, agent),
+        partial(published, agent),
         metrics,
         now,
         ticks,
@@ -189,15 +164,10 @@ def build(
         tap,
         trust,
     )
-    if aggregate is not None:
-        agent.watched = aggregate.upstream.watched
-        agent.awaits = aggregate.upstream.awaits
-        if passing is not None:
-            aggregate.upstream.others = passing.others
-            passing.tell_freed(aggregate.upstream.look_again)
+    _join(agent, aggregate, passing)
     compositor = Compositor(
         resources,
-        also_passing(passing, partial(_published, agent)),
+        also_passing(passing, partial(published, agent)),
         lambda: EntityTag(tokens.entity_tag()),
         tokens.tag,
         limits.publications_of_one,
@@ -270,7 +240,7 @@ def build(
         "PUBLISH": PublishStep(
             packages, domains, resources, compositor, journal, limits.body, now, pbxs
         ),
-        "SUBSCRIBE": SubscribeStep(
+        "SUBSCRIBE": build_subscribing(
             packages,
             domains,
             agent,
@@ -278,23 +248,13 @@ def build(
             keeper,
             room,
             tokens,
-            limits.body,
-            now,
-            Piggyback(agent, connected, now),
-            build_batches(
-                packages,
-                domains,
-                agent,
-                decider,
-                room,
-                tokens,
-                list_dialogs,
-                list_notifier,
-                lists.subscribers.introduced,
-                limits,
-                now,
-            ),
+            limits,
+            connected,
+            list_dialogs,
+            list_notifier,
+            lists.subscribers.introduced,
             following,
+            now,
         ),
         "NOTIFY": NotifyStep(pbxs, mailboxes),
         "REGISTER": registering,
@@ -315,22 +275,19 @@ def build(
         registering,
         ticks,
     )
-    proxy = Proxy(
+    proxy = build_proxy(
+        configuration,
         layer,
         identifier,
         Targets(domains, locations, ways, gruus, now),
         tokens,
         keys,
-        os.urandom(SIZE),
-        domains.names,
-        ticks,
-        metrics,
-        UnderWay(limits.relayed, limits.relayed_of_one),
         Orders(pbxs, front),
         front,
-        Screen(decider) if configuration.proxy.screen else None,
+        decider,
+        metrics,
+        ticks,
     )
-    layer.give_acks_to(proxy.acknowledge)
     core = Core(
         layer,
         Door(METHODS, EXTENSIONS, Dialogs(agent, now, list_dialogs.subscription)),
@@ -342,37 +299,13 @@ def build(
         metrics,
         tap,
     )
-    inbox = Inbox(
-        core.receive,
-        Admission(
-            layer.refuse,
-            journal.waited,
-            Deadlines(limits.late, limits.late_keeping, limits.late_storage),
-            metrics,
-        ),
-        ticks,
-        soon,
-        lambda: fanout.is_under_way,
-        metrics,
-        InboxBounds(limits.inbox, limits.inbox_octets),
+    inbox = build_inbox(core, journal, fanout, limits, soon, metrics, ticks)
+    connections = build_connections(
+        configuration, reactor, inbox, trust, tap, metrics, ticks
     )
-    connections = Connections(
-        reactor,
-        inbox.take,
-        backlog=inbox,
-        tap=tap,
-        metrics=metrics,
-        limits=StreamLimits(
-            connections=limits.connections,
-            per_peer=limits.connections_of_one,
-            idle=limits.idle,
-        ),
-        advertised=configuration.advertise,
-        trust=trust,
-        stun=transport.stun,
-        now=ticks,
+    sip.connect(
+        NotifyingWire(layer.send, connections), tokens, ticks, tap, ways.of_instance
     )
-    sip.connect(_Wire(layer.send, connections), tokens, ticks, tap, ways.of_instance)
 
     house = House(
         reactor,
@@ -430,53 +363,24 @@ class _Guards:
         return [self.of(kind, named.name, named.plugin) for named in plugins]
 
 
-def _published(
-    agent: PresenceAgent, presentity: AddressOfRecord, package: str, changed_at: float
+def _journal(plan: Plan, metrics: Metrics, ticks: Callable[[], float]) -> Journal:
+    return Journal(
+        plan.storage.plugin,
+        ticks,
+        metrics.histogram("commit_seconds", "How long commits took."),
+        metrics.counter("commit_failures", "Commits that failed."),
+        metrics.counter("commit_defects", "Commits that went wrong by our own fault."),
+    )
+
+
+def _join(
+    agent: PresenceAgent, aggregate: Aggregate | None, passing: Passing | None
 ) -> None:
-    """Publications changed: watchers are told, and what they make of somebody, too."""
-    agent.changed(presentity, package, changed_at)
-    if package == PRESENCE:
-        agent.changed(presentity, ROAMING_SELF, changed_at)
-
-
-def _sip_notifier(plan: Plan) -> SipNotifier:
-    """Give the notifier that is always there."""
-    notifiers = (named.plugin for named in plan.notifiers)
-    return next(each for each in notifiers if isinstance(each, SipNotifier))
-
-
-def _shown(plan: Plan) -> Certificate | None:
-    """Give what we prove with who we are to servers that ask."""
-    for place in plan.configuration.listen:
-        for chain, key in place.certificates:
-            return Certificate.read(chain, key)
-    return None
-
-
-def _gone(
-    keeper: Keeper,
-    connected: Connected,
-    following: Following,
-    subscription: Subscription,
-    now: float,
-) -> None:
-    """A subscription ended; the record of one that expired goes by itself."""
-    following.forget(subscription)
-    if subscription.notifier == CONNECTED:
-        connected.release(subscription.key)
-    if subscription.version and subscription.expires_at > now:
-        run(keeper.forget(subscription))
-
-
-@attrs.frozen(eq=False)
-class _Wire:
-    """What a notifier sends with; ``send`` is `TransactionLayer.send` itself."""
-
-    send: Callable[..., ClientTransaction]
-    connections: Connections
-
-    async def flow_to(self, uri: str, peer: Address | None) -> Flow:
-        """See `Wire`."""
-        if peer is not None:
-            return await self.connections.flow_by(Hop("udp", *peer))
-        return await self.connections.flow_to(uri)
+    """Have watchers told what is fetched, and nobody what comes back of our own."""
+    if aggregate is None:
+        return
+    agent.watched = aggregate.upstream.watched
+    agent.awaits = aggregate.upstream.awaits
+    if passing is not None:
+        aggregate.upstream.others = passing.others
+        passing.tell_freed(aggregate.upstream.look_again)
