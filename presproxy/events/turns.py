@@ -13,21 +13,10 @@ import attrs
 from twisted.logger import Logger
 
 from presproxy.events.passed import Passed
+from presproxy.events.patience import AT_ONCE, pause_after
 from presproxy.useragent.alarms import Alarm, Alarms
 
 _log = Logger()
-
-#: PUBLISHs under way at the same time.  Chosen: a server that has just started is not to
-#: be overrun by those who waited for it.
-AT_ONCE = 20
-
-#: Seconds between tries, doubled from one to this.
-LONGEST_PAUSE = 60.0
-
-
-def pause_after(tries: int) -> float:
-    """Give the seconds until what has failed so often in a row is tried again."""
-    return min(2.0 ** min(tries - 1, 10), LONGEST_PAUSE)
 
 
 @attrs.define(eq=False)

@@ -18,6 +18,12 @@ from twisted.logger import Logger
 
 from presproxy.errors import MalformedDocument, PresproxyError
 from presproxy.events.aim import Aim
+from presproxy.events.patience import (
+    AT_ONCE,
+    LONGEST_OBEYED,
+    REFUSED,
+    pause_after,
+)
 from presproxy.events.resource import Resources
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IFollowingPackage
@@ -30,17 +36,6 @@ from presproxy.useragent.subscription import Notification
 
 _log = Logger()
 
-#: Subscriptions asked for at the same time.  Chosen: a PBX that has just started is not
-#: to be overrun by those who waited for it.
-AT_ONCE = 20
-
-#: Seconds between tries that may succeed at any time, doubled from one to this.
-_LONGEST_PAUSE = 60.0
-#: Seconds after which what was refused is asked again: somebody may have configured it.
-_REFUSED = 300.0
-#: The most seconds that a Retry-After makes us wait, and the longest interval asked for
-#: where a 423 does not say what it wants: Asterisk's does not.
-_LONGEST_OBEYED = 3600
 #: A subscription that lived for so many seconds was a good one.
 _LIVED = 60.0
 #: Seconds between two refreshes of one subscription since something was missed.  Chosen.
@@ -306,15 +301,15 @@ class Upstream:
     def _pause(self, shared: Shared, error: PresproxyError) -> float:
         shared.tries += 1
         is_brief = isinstance(error, Refused) and error.status == 423
-        if is_brief and shared.expires < _LONGEST_OBEYED:
-            shared.expires = min(2 * shared.expires, _LONGEST_OBEYED)
+        if is_brief and shared.expires < LONGEST_OBEYED:
+            shared.expires = min(2 * shared.expires, LONGEST_OBEYED)
             return 0.0
         wanted = 0
         if isinstance(error, Refused | SubscriptionEnded):
-            wanted = min(error.retry_after or 0, _LONGEST_OBEYED)
-        pause = min(2.0 ** min(shared.tries - 1, 10), _LONGEST_PAUSE)
+            wanted = min(error.retry_after or 0, LONGEST_OBEYED)
+        pause = pause_after(shared.tries)
         if _is_refusal(error):
-            pause = _REFUSED
+            pause = REFUSED
         elif shared.tries == 1 and not wanted:
             # A server that has just started has lost its subscriptions, and no more.
             pause = 0.0

@@ -19,9 +19,15 @@ from twisted.logger import Logger
 from presproxy.errors import Conflict, PresproxyError
 from presproxy.events.aim import Aim
 from presproxy.events.passed import Passed, StagedPassed, read_passed
+from presproxy.events.patience import (
+    LONGEST_OBEYED,
+    LONGEST_PAUSE,
+    REFUSED,
+    pause_after,
+)
 from presproxy.events.resource import Resource, Resources
 from presproxy.events.staging import Staged
-from presproxy.events.turns import LONGEST_PAUSE, Turns, pause_after
+from presproxy.events.turns import Turns
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IPassedPackage, Material
 from presproxy.metrics import Counter
@@ -35,10 +41,6 @@ from presproxy.useragent.publication import Content, Kept
 
 _log = Logger()
 
-#: Seconds after which what was refused is tried again: somebody may have configured it.
-_REFUSED = 300.0
-#: The most seconds obeyed, of a Retry-After and of a 423.
-_LONGEST_OBEYED = 3600
 #: Statuses of a server that can do nothing for anybody now; others are about one user.
 _AWAY = frozenset({408, 503, 504})
 #: Requests for one state: as it is, for longer, and anew.
@@ -304,7 +306,7 @@ class Upward:
 
     def _obey(self, passed: Passed, error: Refused) -> None:
         """Make what a 412 or 423 wants of the next try, or raise the error."""
-        longest = _LONGEST_OBEYED
+        longest = LONGEST_OBEYED
         if error.status == 412 and passed.entity_tag is not None:
             clock = self._clock()
             is_early = passed.ends_at > clock and not passed.is_doubted
@@ -326,7 +328,7 @@ class Upward:
         self._count_failure(passed.presentity, passed.package, passed.why)
         wanted = 0
         if isinstance(error, Refused):
-            wanted = min(error.retry_after or 0, _LONGEST_OBEYED)
+            wanted = min(error.retry_after or 0, LONGEST_OBEYED)
         is_silence = isinstance(error, NoAnswer)
         if is_silence or (isinstance(error, Refused) and error.status in _AWAY):
             self.turns.unheard(began, wanted)
@@ -335,7 +337,7 @@ class Upward:
                 return
         pause = pause_after(passed.tries)
         if isinstance(error, Refused) and not error.may_pass:
-            pause = _REFUSED
+            pause = REFUSED
         passed.is_refused = True
         passed.is_wanted = False
         pause = max(pause, wanted)

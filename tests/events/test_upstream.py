@@ -8,8 +8,9 @@ from twisted.internet.task import Clock
 from presproxy.documents.dialoginfo import CONTENT_TYPE, Dialog, DialogInfo, write
 from presproxy.documents.pidf import CONTENT_TYPE as PIDF
 from presproxy.events.aim import Aim, Scope
+from presproxy.events.patience import AT_ONCE
 from presproxy.events.resource import Resources
-from presproxy.events.upstream import AT_ONCE, Upstream
+from presproxy.events.upstream import Upstream
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Counter, Metrics
 from presproxy.packages.dialog import DialogPackage

@@ -12,8 +12,8 @@ from presproxy.documents.dialoginfo import Dialog, DialogInfo, read, write
 from presproxy.errors import StorageUnavailable
 from presproxy.events.aim import Aim, Scope
 from presproxy.events.passed import PASSED
+from presproxy.events.patience import AT_ONCE
 from presproxy.events.resource import Resources
-from presproxy.events.turns import AT_ONCE
 from presproxy.events.upward import Upward
 from presproxy.extend.guard import Guard
 from presproxy.metrics import Counter, Metrics
