@@ -7,7 +7,6 @@ from random import SystemRandom
 from typing import Any
 
 import attrs
-from twisted.logger import Logger
 
 from presproxy.config import Configuration
 from presproxy.config.aggregate import read_server, server_of
@@ -17,14 +16,13 @@ from presproxy.events.upstream import Upstream
 from presproxy.interfaces import Feed
 from presproxy.metrics import Metrics
 from presproxy.server.front.routes import Action, Rule
+from presproxy.service.agents import build_agent, open_agent
 from presproxy.service.background import run
-from presproxy.sip.uri import AddressOfRecord, address_of_record
+from presproxy.sip.uri import AddressOfRecord
 from presproxy.trace import Tap
 from presproxy.transport.certificates import Trust
-from presproxy.useragent import Account, NoAnswer, Server, UserAgent
+from presproxy.useragent import Server, UserAgent
 from presproxy.useragent.alarms import Alarms
-
-_log = Logger()
 
 #: Seconds within which all is asked for again when the connection to the server behind
 #: broke.  Chosen: a server that has just started is not overrun by ten thousand.
@@ -42,14 +40,8 @@ class Aggregate:
 
     def start(self) -> None:
         """Begin to fetch; nobody waits for a server behind that is not there yet."""
-        run(self._open())
+        run(open_agent(self.agent))
         self.upstream.start()
-
-    async def _open(self) -> None:
-        try:
-            await self.agent.start()
-        except NoAnswer as error:
-            _log.warn("The server behind is away: {error}", error=error)
 
     async def stop(self) -> None:
         """Stop; what the server behind holds for us expires."""
@@ -65,8 +57,8 @@ def build_aggregate(
     metrics: Metrics,
     now: Callable[[], float],
     ticks: Callable[[], float],
-    tap: Tap | None = None,
-    trust: Trust | None = None,
+    tap: Tap,
+    trust: Trust,
 ) -> Aggregate | None:
     """Build what fetches from a server behind, if one is configured."""
     options = configuration.aggregate
@@ -80,14 +72,8 @@ def build_aggregate(
     if server is None:
         metrics.gauge("behind_subscriptions", _ALIVE, lambda: 0)
         return None
-    agent = UserAgent(
-        _user(configuration),
-        server,
-        reactor,
-        Account(options.username, options.password) if options.username else None,
-        spread=_SPREAD,
-        tap=tap or Tap(),
-        trust=trust or Trust(),
+    agent = build_agent(
+        options.user, server, options, configuration, reactor, tap, trust, _SPREAD
     )
     upstream = Upstream(
         _aim(configuration, resources),
@@ -141,9 +127,3 @@ def _aim(configuration: Configuration, resources: Resources) -> Aim:
         options.wait,
         options.most,
     )
-
-
-def _user(configuration: Configuration) -> AddressOfRecord:
-    options = configuration.aggregate
-    domain = options.domain or configuration.domains[0]
-    return address_of_record(options.user or f"sip:presproxy@{domain}")

@@ -8,7 +8,6 @@ from random import SystemRandom
 from typing import Any
 
 import attrs
-from twisted.logger import Logger
 
 from presproxy.config import Configuration
 from presproxy.config.aggregate import read_server, server_of
@@ -19,15 +18,14 @@ from presproxy.events.staging import Staged
 from presproxy.events.upward import Upward
 from presproxy.metrics import Metrics
 from presproxy.model.record import Record
+from presproxy.service.agents import build_agent, open_agent
 from presproxy.service.background import run
 from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord, address_of_record
 from presproxy.trace import Tap
 from presproxy.transport.certificates import Trust
-from presproxy.useragent import Account, NoAnswer, Server, UserAgent
+from presproxy.useragent import Server, UserAgent
 from presproxy.useragent.alarms import Alarms
-
-_log = Logger()
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +38,7 @@ class Passing:
     def start(self) -> None:
         """Begin to pass on; nobody waits for a server behind that is not there yet."""
         for agent, upward in zip(self.agents, self.upwards, strict=True):
-            run(_open(agent))
+            run(open_agent(agent))
             upward.start()
 
     async def stop(self) -> None:
@@ -82,8 +80,8 @@ def build_passing(
     tokens: Tokens,
     metrics: Metrics,
     now: Callable[[], float],
-    tap: Tap | None = None,
-    trust: Trust | None = None,
+    tap: Tap,
+    trust: Trust,
 ) -> Passing | None:
     """Build what passes our users' state to servers behind, if any is configured."""
     failures = metrics.counter(
@@ -93,7 +91,9 @@ def build_passing(
     upwards: list[Upward] = []
     for options in configuration.publish_upstream:
         server = _server(options, configuration)
-        agent = _agent(options, server, configuration, reactor, tap, trust)
+        agent = build_agent(
+            options.sender, server, options, configuration, reactor, tap, trust
+        )
         upward = Upward(
             str(server),
             _mark(server, configuration),
@@ -132,25 +132,6 @@ def _server(options: PublishOptions, configuration: Configuration) -> Server:
     return server_of(configuration.upstream)
 
 
-def _agent(
-    options: PublishOptions,
-    server: Server,
-    configuration: Configuration,
-    reactor: Any,
-    tap: Tap | None,
-    trust: Trust | None,
-) -> UserAgent:
-    domain = options.domain or configuration.domains[0]
-    return UserAgent(
-        address_of_record(options.sender or f"sip:presproxy@{domain}"),
-        server,
-        reactor,
-        Account(options.username, options.password) if options.username else None,
-        tap=tap or Tap(),
-        trust=trust or Trust(),
-    )
-
-
 def _mark(server: Server, configuration: Configuration) -> str:
     """
     Give what our publications are known by: the same after each start.
@@ -174,10 +155,3 @@ def also_passing(passing: Passing | None, changed: Changed) -> Changed:
         passing.changed(presentity, package)
 
     return both
-
-
-async def _open(agent: UserAgent) -> None:
-    try:
-        await agent.start()
-    except NoAnswer as error:
-        _log.warn("The server behind is away: {error}", error=error)
