@@ -97,7 +97,7 @@ class Detour(Protocol):
     def doubt(self) -> None:
         """Find out whether anybody is there by the last way, which is silent."""
 
-    def heard(self, status: int) -> None:
+    def heard(self) -> None:
         """Hear of a response by the last way."""
 
     async def after_silence(self, why: str) -> Target | None:

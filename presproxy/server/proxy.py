@@ -232,7 +232,7 @@ class Proxy:
         if front is None:
             await self._identify(exchange)
         else:
-            target = await front.by_path(request, passage, exchange.flow)
+            target = await front.by_path(passage, exchange.flow)
             if target is not None:
                 return [target]
             is_forwarded = front.decide(request, exchange.flow) is Action.FORWARD

@@ -173,7 +173,7 @@ class Relayed:
         if context is None:
             return
         if detour is not None and status != 503:
-            detour.heard(status)
+            detour.heard()
         if response is not None and response.has(_ASSERTED):
             self._asserted[response] = self._manner.told(branch.target, response)
         if response is None:

@@ -52,11 +52,6 @@ class Looking:
         if self._gathering is not None and self.ticks() > self._looked_at + KEPT:
             self._gathering = None
 
-    @property
-    def is_looked_at(self) -> bool:
-        """Whether anything is gathered."""
-        return self._gathering is not None
-
     def wall(self, at: float) -> float:
         """Give a moment of the ring on the wall clock, as that goes now."""
         return at + self.now() - self.ticks()

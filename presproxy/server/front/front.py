@@ -98,9 +98,7 @@ class Front:
             raise NotForwarded(403, "Route leads elsewhere")
         return await _attempt(upstream, passage, exchange.request).first()
 
-    async def by_path(
-        self, request: Request, passage: Passage, flow: Flow
-    ) -> Target | None:
+    async def by_path(self, passage: Passage, flow: Flow) -> Target | None:
         """
         Give the user agent that a Path of ours leads to, as a registrar found it.
 

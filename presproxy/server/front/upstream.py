@@ -287,7 +287,7 @@ class Attempt:
         """The last hop is silent."""
         self.upstream.doubt(self._tried[-1])
 
-    def heard(self, status: int) -> None:
+    def heard(self) -> None:
         """The last hop answered."""
         self.upstream.heard(self._tried[-1])
 
