@@ -55,7 +55,8 @@ def make_plan(
     """
     configuration, mistakes = read(line, machine)
     try:
-        plan = prepare(configuration, catalogue)
+        file = line.config or ""
+        plan = prepare(configuration, catalogue, file, is_whole=not mistakes)
     except ConfigurationMistakes as error:
         raise ConfigurationMistakes([*mistakes, *error.mistakes]) from error
     if mistakes:
@@ -63,13 +64,20 @@ def make_plan(
     return plan
 
 
-def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
+def prepare(
+    configuration: Configuration,
+    catalogue: Catalogue,
+    file: str = "",
+    *,
+    is_whole: bool = True,
+) -> Plan:
     """
-    Make all plugins of a configuration.
+    Make all plugins of a configuration, which was read from ``file``.
 
+    ``is_whole`` is false if some of its tables could not be read, and are not in it.
     Raises `ConfigurationMistakes`, with all of them.
     """
-    builder = _Builder(catalogue)
+    builder = _Builder(catalogue, file, is_whole)
     auth = builder.each("auth", configuration.auth)
     acl = builder.each("acl", configuration.acl)
     storage = builder.each("storage", [configuration.storage])
@@ -96,6 +104,8 @@ def prepare(configuration: Configuration, catalogue: Catalogue) -> Plan:
 @attrs.define(eq=False)
 class _Builder:
     catalogue: Catalogue
+    file: str
+    is_whole: bool
     mistakes: list[str] = attrs.field(factory=list)
 
     def each(self, kind: Kind, uses: Sequence[Use]) -> list[Named[Any]]:
@@ -110,29 +120,46 @@ class _Builder:
     def refuse_unserved(
         self, configuration: Configuration, served: Sequence[str]
     ) -> None:
-        aggregate = configuration.aggregate
-        rules = [
-            each for each in configuration.route if each.action is Action.AGGREGATE
-        ]
-        wanted = [name for rule in rules for name in rule.package]
+        """Refuse to fetch from nobody, and what nobody can watch here."""
+        aggregate, rules = configuration.aggregate, configuration.route
+        for number, rule in enumerate(rules, 1):
+            if rule.action is not Action.AGGREGATE:
+                continue
+            where = self._place("route", number, len(rules))
+            if not (aggregate.server or configuration.upstream):
+                self._tell(where, "aggregates from nobody: upstream is not given")
+            self._refuse(where, rule.package, served, "served")
         if aggregate.server:
-            wanted += aggregate.packages
-        elif rules and not configuration.upstream:
-            self.mistakes.append("route: aggregates from nobody: upstream is not given")
-        for name in dict.fromkeys(wanted):
-            if name not in served:
-                self.mistakes.append(f"aggregate: no package {name} is served")
+            where = self._place("aggregate")
+            self._refuse(where, aggregate.packages, served, "served")
 
     def refuse_unpassable(
         self, configuration: Configuration, served: Sequence[IEventPackage]
     ) -> None:
-        published = {each.name for each in served if each.accepts}
-        for table in configuration.publish_upstream:
-            for name in table.packages:
-                if name not in published:
-                    self.mistakes.append(
-                        f"publish_upstream: no package {name} is published here"
-                    )
+        """Refuse to pass behind what nobody publishes here."""
+        published = [each.name for each in served if each.accepts]
+        tables = configuration.publish_upstream
+        for number, table in enumerate(tables, 1):
+            where = self._place("publish_upstream", number, len(tables))
+            self._refuse(where, table.packages, published, "published here")
+            for domain in table.domains:
+                if domain not in configuration.domains:
+                    self._tell(where, f"{domain} is none of our domains")
+
+    def _refuse(
+        self, where: str, packages: Sequence[str], known: Sequence[str], what: str
+    ) -> None:
+        for name in dict.fromkeys(packages):
+            if name not in known:
+                self._tell(where, f"no package {name} is {what}")
+
+    def _place(self, key: str, number: int = 1, count: int = 1) -> str:
+        """Name a table as the reader does; by its number only if none before it is left out."""
+        place = f"{self.file}: {key}" if self.file else key
+        return f"{place} {number}" if count > 1 and self.is_whole else place
+
+    def _tell(self, where: str, why: str) -> None:
+        self.mistakes.append(f"{where}: {why}")
 
     def refuse_doubles(self, kind: Kind, names: Sequence[str]) -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):

@@ -22,7 +22,7 @@ from presproxy.sip.flow import Address, Flow
 from presproxy.trace import Tap
 from presproxy.transport.calling import Caller
 from presproxy.transport.certificates import Trust
-from presproxy.transport.ends import OurEnd, local_host_towards, sent_by
+from presproxy.transport.ends import OurEnd, is_literal, local_host_towards, sent_by
 from presproxy.transport.hop import Hop, Unreachable
 from presproxy.transport.locate import Locator
 from presproxy.transport.sharing import Sharing
@@ -78,7 +78,10 @@ class Server:
             host, colon, port = text.partition(":")
         if colon not in ("", ":") or (colon and not _is_port(port)):
             raise MalformedField("server", f"no HOST:PORT: {text!r}")
-        if not host or any(sign in host for sign in " @/;"):
+        is_odd = any(sign in host for sign in " @/;")
+        if ":" in host or text.startswith("["):
+            is_odd = ":" not in host or not is_literal(host)
+        if not host or is_odd:
             raise MalformedField("server", f"no host: {text!r}")
         return cls(host, int(port) if colon else 0, transport)
 

@@ -80,11 +80,16 @@ def test_a_rule_without_packages_is_for_all_that_can_be_fetched(tmp_path):
     [
         (
             '[[route]]\naction = "aggregate"',
-            "route: aggregates from nobody: upstream is not given",
+            "presproxy.toml: route: aggregates from nobody: upstream is not given",
         ),
         (
             '[aggregate]\nserver = "192.0.2.7"\npackages = ["weather"]',
-            "aggregate: no package weather is served",
+            "presproxy.toml: aggregate: no package weather is served",
+        ),
+        (
+            'upstream = "sip:h"\n[[route]]\naction = "serve"\n'
+            '[[route]]\naction = "aggregate"\npackage = ["weather"]',
+            "presproxy.toml: route 2: no package weather is served",
         ),
         (
             'upstream = "sip:h"\n[[route]]\naction = "aggregate"\nto = "sip:192.0.2.7"',

@@ -108,6 +108,20 @@ def test_what_lync_endpoints_publish_is_passed_too(tmp_path):
             "publish_upstream: no package presence.winfo is published here",
         ),
         (
+            '[[publish_upstream]]\nserver = "192.0.2.7"\n'
+            '[[publish_upstream]]\nserver = "192.0.2.8"\npackages = ["weather"]',
+            "presproxy.toml: publish_upstream 2: no package weather is published here",
+        ),
+        (
+            '[[publish_upstream]]\nserver = "192.0.2.7"\ndomains = ["third.test"]',
+            "presproxy.toml: publish_upstream: third.test is none of our domains",
+        ),
+        (
+            '[[publish_upstream]]\nserver = "quic:192.0.2.7:5060"',
+            "presproxy.toml: publish_upstream: option server: no host: "
+            "'quic:192.0.2.7:5060'",
+        ),
+        (
             '[[publish_upstream]]\nserver = "a b"',
             "publish_upstream: option server: no host: 'a b'",
         ),

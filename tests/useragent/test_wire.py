@@ -47,6 +47,10 @@ def test_a_server_is_read(text, host, port):
         "[::1]5",
         "a@b",
         "sip:h;t",
+        "quic:192.0.2.7:5060",
+        "sip:192.0.2.7:5060",
+        "a:b:c",
+        "[host]:5060",
     ],
 )
 def test_what_is_no_server_is_refused(text):
