@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 import attrs
+from hyperlink import URL
 from treq.client import HTTPClient
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
-from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.web.client import Agent, ResponseNeverReceived
 
 from presproxy.errors import PresproxyError
@@ -106,7 +107,7 @@ class ApiClient:
         try:
             response = await self._http.request(
                 method,
-                f"{self.url.rstrip('/')}/api/v1/{path}",
+                _url(f"{self.url.rstrip('/')}/api/v1/{path}"),
                 params=dict(query or {}),
                 json=body,
                 timeout=_LIMIT,
@@ -116,6 +117,7 @@ class ApiClient:
             ConnectError,
             ConnectionClosed,
             DeferredTimedOut,
+            DNSLookupError,
             ResponseNeverReceived,
         ) as error:
             raise ApiUnavailable(self.url, _why(error)) from error
@@ -137,6 +139,18 @@ class ApiClient:
         return value
 
 
+class _Literal(URL):
+    """A URL with an IPv6 address, which hyperlink would encode as if it were a name."""
+
+    def to_uri(self) -> URL:
+        return self
+
+
+def _url(text: str) -> URL:
+    kind = _Literal if "://[" in text else URL
+    return kind.from_text(text)
+
+
 def _quoted(aor: AddressOfRecord) -> str:
     return quote(aor, safe="")
 
@@ -144,6 +158,8 @@ def _quoted(aor: AddressOfRecord) -> str:
 def _why(error: Exception) -> str:
     if isinstance(error, DeferredTimedOut):
         return f"waited {_LIMIT:g} seconds"
+    if isinstance(error, DNSLookupError):
+        return "no such host"
     if isinstance(error, ConnectError):
         return error.args[0] if error.args and error.args[0] else "connection refused"
     return "the connection broke"

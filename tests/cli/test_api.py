@@ -48,6 +48,20 @@ async def client(scripted: Scripted) -> AsyncIterator[ApiClient]:
 
 
 @pytest_twisted.ensureDeferred
+async def test_the_server_may_be_at_an_ipv6_address(scripted):
+    site = Site(scripted)
+    site.noisy = False
+    port = reactor.listenTCP(0, site, interface="::1")
+    scripted.answers = [(200, b"{}")]
+
+    url = f"http://[::1]:{port.getHost().port}"
+    assert await ApiClient(url, reactor).get("contacts/x%40y") == {}
+    await port.stopListening()
+
+    assert scripted.asked == ["GET /api/v1/contacts/x%40y"]
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_list_is_read_to_its_end(client, scripted):
     scripted.answers = [
         (200, json.dumps({"total": 3, "next": 2, "items": [1, 2]}).encode()),
@@ -219,3 +233,11 @@ async def test_each_list_is_given_to_programs_as_json(invoke, served, what):
 
     value = json.loads(shown.stdout)
     assert value["total"] == len(value["items"])
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_name_that_nobody_has_is_told_in_words():
+    client = ApiClient("http://nobody.invalid:8080", reactor)
+
+    with pytest.raises(ApiUnavailable, match=r"no answer from .*: no such host"):
+        await client.get("contacts/x")
