@@ -151,8 +151,7 @@ class Trust:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER, _as_openssl_says)
         if self.shown is not None:
-            context.use_certificate_chain_file(self.shown.chain)
-            context.use_privatekey_file(self.shown.key)
+            _show(context, self.shown.chain, self.shown.key)
         self._context = context
         return context
 
@@ -177,6 +176,16 @@ def _read_context(chain: str, key: str, clients: str) -> tuple[SSL.Context, Name
     # Nobody comes back soon enough for a session to be worth its memory.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     names = _read_names(chain)
+    _show(context, chain, key)
+    if clients:
+        _believe(context, clients)
+        context.load_client_ca(clients.encode())
+        context.set_session_id(b"presproxy")
+        context.set_verify(SSL.VERIFY_PEER, _as_openssl_says)
+    return context, names
+
+
+def _show(context: SSL.Context, chain: str, key: str) -> None:
     try:
         context.use_certificate_chain_file(chain)
     except SSL.Error as error:
@@ -188,12 +197,6 @@ def _read_context(chain: str, key: str, clients: str) -> tuple[SSL.Context, Name
     except SSL.Error as error:
         why = f"is not the key of the certificate in {chain}"
         raise UnusableCertificate(key, why) from error
-    if clients:
-        _believe(context, clients)
-        context.load_client_ca(clients.encode())
-        context.set_session_id(b"presproxy")
-        context.set_verify(SSL.VERIFY_PEER, _as_openssl_says)
-    return context, names
 
 
 def _read_names(chain: str) -> Names:

@@ -553,3 +553,18 @@ def test_several_authorities_may_stand_in_one_file(tmp_path, authority):
                 shutil.copyfileobj(one, both)
 
     Trust(str(path)).renew()
+
+
+def test_what_we_show_and_cannot_be_read_again_leaves_all_as_it_was(
+    authority, tmp_path
+):
+    path = authority.certify(tmp_path / "server.pem", "localhost")
+    trust = Trust(str(authority.path), Certificate.read(str(path), str(path)))
+    trust.renew()
+    before = trust._context
+    path.write_text("nothing")
+
+    with pytest.raises(UnusableCertificate, match="holds no certificate in PEM"):
+        trust.renew()
+
+    assert trust._context is before
