@@ -182,13 +182,14 @@ class Instance:
     def _arguments(self) -> list[str]:
         arguments = ["--nodaemon", "--pidfile=", "presproxy"]
         for transport, (host, port) in (("udp", self.udp), ("tcp", self.tcp)):
-            arguments += ["--listen", f"{transport}:{port}:interface={host}"]
+            arguments += ["--listen", f"{transport}:{port}:interface={_escaped(host)}"]
         if self.certificate is not None:
             host, port = self.tls
-            secure = f"tls:{port}:interface={host}:cert={self.certificate}"
+            secure = f"tls:{port}:interface={_escaped(host)}:cert={self.certificate}"
             asked = f":clients={self.clients}" if self.clients is not None else ""
             arguments += ["--listen", f"{secure}{asked}"]
-        arguments += ["--http", "tcp:{1}:interface={0}".format(*self.http)]
+        host, port = self.http
+        arguments += ["--http", f"tcp:{port}:interface={_escaped(host)}"]
         arguments += ["--domain", self.domain]
         if self.storage:
             arguments += ["--storage", self.storage]
@@ -201,10 +202,17 @@ class Instance:
         return not self.is_running or "presproxy is ready" in self.log()
 
     def _bound(self, before: str) -> Address:
-        found = re.search(re.escape(before) + r"([\d.]+):(\d+)", self.log())
+        found = re.search(
+            re.escape(before) + r"\[?([\d.]+|[\da-f:]+)\]?:(\d+)", self.log()
+        )
         if found is None:
             raise NotStarted(self.log())
         return found[1], int(found[2])
+
+
+def _escaped(host: str) -> str:
+    """Write a host where colons divide what is said."""
+    return host.replace(":", r"\:")
 
 
 def wait_for(happened: Callable[[], object], limit: float, pause: float = 0.02) -> bool:

@@ -18,6 +18,7 @@ from pathlib import Path
 import attrs
 
 from presproxy.sip.flow import Address
+from presproxy.testing.wire import family, written
 
 PROGRAM = shutil.which("kamailio") or shutil.which("kamailio", path="/usr/sbin")
 
@@ -33,8 +34,8 @@ log_stderror=yes
 children={children}
 tcp_children=2
 mpath="{modules}"
-listen=udp:{host}:{port}
-listen=tcp:{host}:{port}
+listen=udp:{written}:{port}
+listen=tcp:{written}:{port}
 {secure}alias="{domain}"
 auto_aliases=no
 dns=no
@@ -68,7 +69,7 @@ request_route {{
 
 #: By TLS it shows its certificate, and wants one of whoever it talks to.
 _SECURE = """\
-listen=tls:{host}:{port}
+listen=tls:{written}:{port}
 enable_tls=yes
 """
 _CERTIFIED = """\
@@ -113,14 +114,19 @@ class Kamailio:
     _process: subprocess.Popen[bytes] | None = None
 
     @property
+    def written(self) -> str:
+        """Its host as URIs write it."""
+        return written(self.host)
+
+    @property
     def uri(self) -> str:
         """Its URI, without a transport."""
-        return f"sip:{self.host}:{self.port}"
+        return f"sip:{self.written}:{self.port}"
 
     def uri_by(self, transport: str) -> str:
         """Its URI, by a transport."""
         port = self.secure_port if transport == "tls" else self.port
-        return f"sip:{self.host}:{port};transport={transport}"
+        return f"sip:{self.written}:{port};transport={transport}"
 
     @property
     def address(self) -> Address:
@@ -137,7 +143,7 @@ class Kamailio:
         if self.certificate is not None:
             self.secure_port = self.secure_port or free_port(self.host)
             loaded.append("tls")
-            secure = _SECURE.format(host=self.host, port=self.secure_port)
+            secure = _SECURE.format(written=self.written, port=self.secure_port)
             certified = _CERTIFIED.format(
                 certificate=self.certificate, authority=self.authority
             )
@@ -145,7 +151,7 @@ class Kamailio:
         path.write_text(
             _CONFIGURATION.format(
                 modules=_MODULES,
-                host=self.host,
+                written=self.written,
                 port=self.port,
                 domain=self.domain,
                 children=self.children,
@@ -197,16 +203,16 @@ class Kamailio:
 
     def _answers(self) -> bool:
         """Ask it by OPTIONS."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-            asking.bind(("127.0.0.1", 0))
+        with socket.socket(family(self.host), socket.SOCK_DGRAM) as asking:
+            asking.bind(("::1" if ":" in self.host else "127.0.0.1", 0))
             asking.settimeout(0.2)
-            host, port = asking.getsockname()
+            host, port = asking.getsockname()[:2]
             request = (
-                f"OPTIONS sip:{self.host}:{self.port} SIP/2.0\r\n"
-                f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{time.monotonic_ns()}\r\n"
+                f"OPTIONS {self.uri} SIP/2.0\r\n"
+                f"Via: SIP/2.0/UDP {written(host)}:{port};branch=z9hG4bK{time.monotonic_ns()}\r\n"
                 "Max-Forwards: 1\r\n"
                 "From: <sip:asking@localhost>;tag=asking\r\n"
-                f"To: <sip:{self.host}>\r\n"
+                f"To: <sip:{self.written}>\r\n"
                 f"Call-ID: {time.monotonic_ns()}@localhost\r\n"
                 "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
             )
@@ -219,7 +225,7 @@ class Kamailio:
 
 def free_port(host: str) -> int:
     """Give a port that nobody listens on."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with socket.socket(family(host), socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port

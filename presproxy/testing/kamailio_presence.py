@@ -8,12 +8,13 @@ from pathlib import Path
 import attrs
 
 from presproxy.testing.kamailio import Kamailio, free_port
+from presproxy.testing.wire import written
 
 _MORE = """\
 modparam("presence", "db_url", "")
 modparam("presence", "subs_db_mode", 0)
 modparam("presence", "publ_cache", 2)
-modparam("presence", "server_address", "sip:{host}:{port};transport={transport}")
+modparam("presence", "server_address", "sip:{written}:{port};transport={transport}")
 modparam("presence_xml", "force_active", 1)
 modparam("presence_xml", "db_url", "")
 """
@@ -58,9 +59,9 @@ class PresenceServer(Kamailio):
         password: str = "",
         certificate: Path | None = None,
         authority: Path | None = None,
+        host: str = "127.0.0.2",
     ) -> PresenceServer:
         """Make one on a port of its own, which is not started yet."""
-        host = "127.0.0.2"
         port = free_port(host)
         auth = ("auth",) if password else ()
         return cls(
@@ -69,7 +70,9 @@ class PresenceServer(Kamailio):
             port=port,
             modules=("presence", "presence_xml", "presence_dialoginfo", *auth),
             more=_MORE.format(
-                host=host, port=port, transport=transport.replace("tls", "udp")
+                written=written(host),
+                port=port,
+                transport=transport.replace("tls", "udp"),
             ),
             served=_SERVED.format(
                 asked=_AUTH.format(free=host, password=password) if password else ""
@@ -84,7 +87,7 @@ class PresenceServer(Kamailio):
     def server(self) -> str:
         """Where it is, as options name a server behind."""
         port = self.secure_port if self.transport == "tls" else self.port
-        return f"{self.transport}:{self.host}:{port}"
+        return f"{self.transport}:{self.written}:{port}"
 
     def asked(self, method: str) -> list[str]:
         """Give the users it was asked for by a method, outside dialogs, in order."""

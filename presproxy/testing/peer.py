@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from presproxy.sip.flow import Address
-from presproxy.testing.wire import PIDF, Message, Value, compose, cut, fresh, respond
+from presproxy.testing.wire import (
+    PIDF,
+    Message,
+    Value,
+    compose,
+    cut,
+    family,
+    fresh,
+    respond,
+    written,
+)
 
 #: Seconds an answer on the loopback is waited for, on a machine with others at work.
 LIMIT = 5.0
@@ -46,7 +56,8 @@ class Peer:
 
     Requests that come are answered by ``answer``, with 200 unless another is set; None
     leaves them unanswered, as a BENOTIFY always is.  All that came and was not yet taken is in ``inbox``.
-    ``connected`` is a stream that is there already; ``host`` is our end of datagrams.
+    ``connected`` is a stream that is there already; ``host`` is our end of datagrams, on the loopback
+    unless another is given.
     """
 
     def __init__(
@@ -55,10 +66,10 @@ class Peer:
         user: str = "alice@contoso.com",
         transport: str = "udp",
         connected: socket.socket | None = None,
-        host: str = "127.0.0.1",
+        host: str = "",
     ) -> None:
         self.server = server
-        self.host = host
+        self.host = host or ("::1" if ":" in server[0] else "127.0.0.1")
         self.aor = f"sip:{user}"
         self.transport = transport
         self.answer: Callable[[Message], bytes | None] = respond
@@ -67,8 +78,8 @@ class Peer:
         self.is_closed = False
         self._stream = b""
         if transport == "udp":
-            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind((host, 0))
+            self.socket = socket.socket(family(self.host), socket.SOCK_DGRAM)
+            self.socket.bind((self.host, 0))
         else:
             self.socket = connected or socket.create_connection(server, LIMIT)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -89,7 +100,7 @@ class Peer:
         """A URI which leads back here."""
         user = self.aor[4:].partition("@")[0]
         tcp = ";transport=tcp" if self.transport == "tcp" else ""
-        return f"sip:{user}@{self.host}:{self.port}{tcp}"
+        return f"sip:{user}@{written(self.host)}:{self.port}{tcp}"
 
     # -- Out -------------------------------------------------------------------------
 
@@ -128,7 +139,7 @@ class Peer:
     def via(self) -> str:
         """Write a Via with a new branch."""
         return (
-            f"SIP/2.0/{self.transport.upper()} {self.host}:{self.port}"
+            f"SIP/2.0/{self.transport.upper()} {written(self.host)}:{self.port}"
             f";rport;branch=z9hG4bK{fresh()}"
         )
 

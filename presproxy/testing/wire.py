@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -35,6 +36,16 @@ _PREFIX = os.urandom(4).hex()
 def fresh(prefix: str = "") -> str:
     """Give a text nobody has used before: a branch, a tag, a Call-ID, a note."""
     return f"{prefix}{_PREFIX}{next(_numbers)}"
+
+
+def written(host: str) -> str:
+    """Write a host as URIs and Via do: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def family(host: str) -> socket.AddressFamily:
+    """Give the kind of socket that an address needs."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 @attrs.frozen(eq=False)
