@@ -75,6 +75,7 @@ from presproxy.sip.tokens import Pool, Tokens
 from presproxy.trace import Ring, Tap
 from presproxy.transaction.layer import TransactionLayer
 from presproxy.transport.hop import Hop
+from presproxy.transport.locate import Locator
 
 #: What a user agent may ask for, in the order Allow names it.
 METHODS = (
@@ -97,12 +98,14 @@ def build(
     tap: Tap | None = None,
     now: Callable[[], float] = time.time,
     ticks: Callable[[], float] = time.monotonic,
+    locator: Locator | None = None,
 ) -> PresenceServer:
     """
     Build the whole house from a plan, opening nothing.
 
     ``now`` is the wall clock, which expiries are kept by; ``ticks`` one that never goes
-    back, for transactions and latencies.
+    back, for transactions and latencies.  ``locator`` finds where URIs lead; by default it
+    asks the name servers of this host.
     """
     configuration = plan.configuration
     limits = configuration.limits
@@ -301,7 +304,7 @@ def build(
     )
     inbox = build_inbox(core, journal, fanout, limits, soon, metrics, ticks)
     connections = build_connections(
-        configuration, reactor, inbox, trust, tap, metrics, ticks
+        configuration, reactor, inbox, trust, tap, metrics, ticks, locator
     )
     sip.connect(
         NotifyingWire(layer.send, connections), tokens, ticks, tap, ways.of_instance

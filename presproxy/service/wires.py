@@ -21,6 +21,7 @@ from presproxy.transaction.client import ClientTransaction
 from presproxy.transport.certificates import Certificate, Trust
 from presproxy.transport.connections import Connections
 from presproxy.transport.hop import Hop
+from presproxy.transport.locate import Locator
 from presproxy.transport.stream import StreamLimits
 
 
@@ -71,6 +72,7 @@ def build_connections(
     tap: Tap,
     metrics: Metrics,
     ticks: Callable[[], float],
+    locator: Locator | None = None,
 ) -> Connections:
     """Build all transports, none of them open."""
     limits = configuration.limits
@@ -85,6 +87,7 @@ def build_connections(
             per_peer=limits.connections_of_one,
             idle=limits.idle,
         ),
+        locator=locator,
         advertised=configuration.advertise,
         trust=trust,
         stun=configuration.transport.stun,
