@@ -107,7 +107,6 @@ upstream = "{server}"
 
 [[route]]
 action = "aggregate"
-method = ["SUBSCRIBE"]
 package = ["presence"]
 
 """

@@ -312,12 +312,19 @@ class _Reader:
             rule = Rule(**values)
             if rule.action is Action.FORWARD and not (rule.to or upstream):
                 self._mistake(given.where, "forwards to nobody: upstream is not given")
-            if rule.action is Action.AGGREGATE and rule.to:
-                self._mistake(
-                    given.where, "the table aggregate names its server, not to"
-                )
+            if rule.action is Action.AGGREGATE:
+                self._refuse_idle(given.where, values)
             rules.append(rule)
         return tuple(rules)
+
+    def _refuse_idle(self, where: str, values: Mapping[str, Any]) -> None:
+        """Refuse what counts for nothing where state is fetched, once for all who ask."""
+        if values.get("to"):
+            self._mistake(where, "the table aggregate names its server, not to")
+        for key in ("method", "source", "status"):
+            if key in values:
+                why = f"option {key} counts for nothing where action is aggregate"
+                self._mistake(where, why)
 
     def _passing(self, upstream: str | None) -> tuple[PublishOptions, ...]:
         """Read whose state is passed to which server behind; a table for each."""

@@ -95,6 +95,21 @@ def test_a_rule_without_packages_is_for_all_that_can_be_fetched(tmp_path):
             'upstream = "sip:h"\n[[route]]\naction = "aggregate"\nto = "sip:192.0.2.7"',
             "the table aggregate names its server, not to",
         ),
+        (
+            'upstream = "sip:h"\n[[route]]\naction = "serve"\n'
+            '[[route]]\naction = "aggregate"\nmethod = ["SUBSCRIBE"]',
+            "presproxy.toml: route 2: option method counts for nothing where action is "
+            "aggregate",
+        ),
+        (
+            'upstream = "sip:h"\n[[route]]\naction = "aggregate"\n'
+            'source = ["192.0.2.0/24"]',
+            "presproxy.toml: route: option source counts for nothing",
+        ),
+        (
+            'upstream = "sip:h"\n[[route]]\naction = "aggregate"\nstatus = 404',
+            "presproxy.toml: route: option status counts for nothing",
+        ),
     ],
 )
 def test_what_cannot_be_fetched_is_told(tmp_path, text, mistake):

@@ -87,6 +87,8 @@ def uri_of_server(_: object, __: object, text: str) -> None:
 class Rule:
     """
     One rule.  It fits a request that fits all it names; what it does not name fits any.
+
+    A rule that aggregates is for event state only, and fits nothing without a package.
     """
 
     action: Action = option(  # noqa: RUF009  # an enumeration is immutable
@@ -129,6 +131,7 @@ class Rule:
             (not self.domain or asked.domain in self.domain)
             and (not self.method or asked.method in self.method)
             and (not self.package or asked.package in self.package)
+            and (self.action is not Action.AGGREGATE or asked.package != "")
             and (not self.source or self._is_source(asked))
         )
 

@@ -51,6 +51,14 @@ def test_a_rule_fits_what_fits_all_it_names(rule, request_, fits):
     assert Rule(SERVE, **rule).fits(request_) is fits
 
 
+def test_a_rule_that_aggregates_is_for_event_state_only():
+    rule = Rule(Action.AGGREGATE)
+
+    assert rule.fits(asked("SUBSCRIBE", package="dialog"))
+    assert not rule.fits(asked("INVITE"))
+    assert not rule.fits(asked("MESSAGE"))
+
+
 def test_the_first_that_fits_decides():
     routes = Routes([Rule(REFUSE, method=("BYE",)), Rule(FORWARD), Rule(SERVE)])
 
