@@ -26,8 +26,17 @@ from presproxy.transport.stream import StreamLimits
 
 
 def build_trust(configuration: Configuration) -> Trust:
-    """Build what we trust, and prove who we are with, where we call a server."""
-    return Trust(configuration.transport.authorities, _shown(configuration))
+    """
+    Build what we trust, and prove who we are with, where we call a server.
+
+    All is read now, so that what cannot be used is told at a start, and a later renewal
+    that fails leaves something in use.  Raises `UnusableCertificate`.
+    """
+    trust = Trust(configuration.transport.authorities, _shown(configuration))
+    if trust.authorities or trust.shown is not None:
+        # Those that this host believes are nobody's files to break.
+        trust.renew()
+    return trust
 
 
 def _shown(configuration: Configuration) -> Certificate | None:
