@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 ARGS ?=
+# Files of tests that run at the same time: most wait for what others say.
+JOBS ?= 4
 
 .PHONY: run demo test lint bench budgets calls docs clean
 
@@ -19,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/presproxy demo $(ARGS)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-lint $(VENV)/.installed-test
 	$(BIN)/ruff check .
