@@ -8,7 +8,11 @@ from presproxy.testing.instance import wait_for
 from presproxy.testing.peer import Peer
 from presproxy.testing.wire import fresh
 
-pytestmark = [pytest.mark.needs("sipp"), pytest.mark.needs("kamailio")]
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.needs("sipp"),
+    pytest.mark.needs("kamailio"),
+]
 
 #: Seconds.
 LIMIT = 30

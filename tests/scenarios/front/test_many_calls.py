@@ -8,6 +8,7 @@ from presproxy.testing.instance import wait_for
 from presproxy.testing.wire import fresh
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.needs("sipp"),
     pytest.mark.needs("kamailio", "kamailio/modules/tls.so"),
 ]

@@ -9,6 +9,7 @@ import pytest
 from presproxy.testing.instance import wait_for
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.needs("sipp"),
     pytest.mark.needs("kamailio", "kamailio/modules/tls.so"),
 ]
