@@ -42,8 +42,11 @@ class Following:
         route = subscription.route
         if not isinstance(route, SipRoute) or isinstance(route, ConnectedRoute):
             return
-        contact = exchange.request.contacts[0]
-        instance = ""
+        contacts = exchange.request.contacts
+        if not contacts:
+            # A refresh may leave out what has not changed.
+            return
+        contact, instance = contacts[0], ""
         if contact.parameters or ";gr=" in contact.uri:
             instance = instance_of(contact) or _instance_in(contact.uri)
         if not instance and exchange.flow.reliable:

@@ -131,6 +131,27 @@ def test_who_subscribes_first_is_found_by_his_own_word(desk, watcher, flow_from)
     assert watcher.told() == ["away"]
 
 
+def test_a_refresh_without_a_contact_is_of_the_same_instance(desk, watcher, flow_from):
+    first = watcher.subscribe(OF_ITS_OWN)
+    watcher.told()
+
+    refreshed = watcher.ask(
+        "SUBSCRIBE",
+        BOB,
+        Event="presence",
+        Contact=None,
+        From=first.need("from"),
+        To=first.need("to"),
+    )
+    watcher.told()
+    watcher.flow.close()
+    watcher.register(flow_from("stream", 40002))
+    desk.publish(pidf(BOB, "away"))
+
+    assert refreshed.status == 200
+    assert watcher.told() == ["away"]
+
+
 def test_a_gruu_names_the_instance_as_well(desk, watcher, flow_from):
     gruu = f"<sip:alice@example.test;gr={URN}>"
     watcher.ask("SUBSCRIBE", BOB, Event="presence", Contact=gruu)
