@@ -42,6 +42,15 @@ class Counter:
     value: int = 0
 
 
+def has_doubled(count: int) -> bool:
+    """
+    Whether a count of what goes wrong is 1, 2, 4, 8 and so on.
+
+    A line in the log each time says it early and cannot fill a disk.
+    """
+    return count & (count - 1) == 0
+
+
 @attrs.define(eq=False)
 class Histogram:
     """How often a value fell between two bounds."""

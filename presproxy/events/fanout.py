@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from presproxy.events.resource import Resource
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import INotifier
-from presproxy.metrics import Counter
+from presproxy.metrics import Counter, has_doubled
 from presproxy.model.decision import NEUTRAL, View
 from presproxy.model.notice import EMPTY, Body, Notice, NumberedBody
 from presproxy.model.subscription import State, Subscription
@@ -211,7 +211,7 @@ class FanOut:
             self.notifiers[name].notify(Notice(subscriptions, body, changed_at))
         except Exception:
             self.failures.value += 1
-            if self.failures.value & (self.failures.value - 1) == 0:
+            if has_doubled(self.failures.value):
                 # One line each time the number has doubled: bounded, and never silent.
                 _log.failure("The notifier {name} failed", name=name)
             return

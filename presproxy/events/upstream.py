@@ -27,7 +27,7 @@ from presproxy.events.patience import (
 from presproxy.events.resource import Resources
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IFollowingPackage
-from presproxy.metrics import Counter
+from presproxy.metrics import Counter, has_doubled
 from presproxy.model.publication import EntityTag, Publication
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.useragent.alarms import Alarm, Alarms
@@ -319,7 +319,7 @@ class Upstream:
         self, presentity: AddressOfRecord, package: str, why: str
     ) -> None:
         self.failures.value += 1
-        if self.failures.value & (self.failures.value - 1) == 0:
+        if has_doubled(self.failures.value):
             # One line each time the number has doubled.
             _log.warn(
                 "{package} of {presentity} is not to be had from behind: {why} "
@@ -347,7 +347,7 @@ class Upstream:
             shown = self.others(shared.presentity, shared.package, document)
         except (MalformedDocument, PluginFailed) as error:
             self.unreadable.value += 1
-            if self.unreadable.value & (self.unreadable.value - 1) == 0:
+            if has_doubled(self.unreadable.value):
                 _log.warn(
                     "{package} of {presentity} from behind cannot be read: {error}",
                     package=shared.package,

@@ -30,7 +30,7 @@ from presproxy.events.staging import Staged
 from presproxy.events.turns import Turns
 from presproxy.extend.guard import PluginFailed
 from presproxy.interfaces import IPassedPackage, Material
-from presproxy.metrics import Counter
+from presproxy.metrics import Counter, has_doubled
 from presproxy.model.notice import Body, NumberedBody
 from presproxy.model.record import Record
 from presproxy.sip.uri import AddressOfRecord
@@ -358,7 +358,7 @@ class Upward:
         self, presentity: AddressOfRecord, package: str, why: str
     ) -> None:
         self.failures.value += 1
-        if self.failures.value & (self.failures.value - 1) == 0:
+        if has_doubled(self.failures.value):
             # One line each time the number has doubled.
             _log.warn(
                 "{package} of {presentity} is not passed on: {why} (failure {count})",

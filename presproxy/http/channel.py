@@ -16,6 +16,7 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from presproxy.http.answers import JSON, Wrong, in_json, refuse
+from presproxy.metrics import has_doubled
 
 _log = Logger()
 
@@ -168,7 +169,7 @@ class _Request(Request):
         request: Any = self
         site = request.site
         site.defects += 1
-        if site.defects & (site.defects - 1) == 0:
+        if has_doubled(site.defects):
             _log.failure(
                 "{method} {path} failed (defect {count})",
                 failure=reason,

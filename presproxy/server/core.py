@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from presproxy.errors import PresproxyError
-from presproxy.metrics import Counter, Histogram, Metrics
+from presproxy.metrics import Counter, Histogram, Metrics, has_doubled
 from presproxy.server.admit import Door
 from presproxy.server.answer import RETRY_AFTER, Answer, Refusal, for_now
 from presproxy.server.answers import answer_to
@@ -206,7 +206,7 @@ class Core:
         """Report a defect of ours: counted always, logged each time the number doubles."""
         self._defects.value += 1
         count = self._defects.value
-        if count & (count - 1) == 0:
+        if has_doubled(count):
             _log.failure("{what} (defect {count})", what=what, count=count)
 
 

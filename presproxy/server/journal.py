@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from presproxy.errors import Conflict, PresproxyError, StorageUnavailable
 from presproxy.events.staging import Staged
 from presproxy.interfaces import IStorage
-from presproxy.metrics import Counter, Histogram
+from presproxy.metrics import Counter, Histogram, has_doubled
 from presproxy.model.record import Change
 
 _log = Logger()
@@ -128,7 +128,7 @@ class Journal:
     def _defect(self, failure: Failure) -> None:
         """The storage broke its promise, or making something live or undone failed."""
         self.defects.value += 1
-        if self.defects.value & (self.defects.value - 1) == 0:
+        if has_doubled(self.defects.value):
             _log.failure("A commit went wrong in a way it must not", failure=failure)
 
 

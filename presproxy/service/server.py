@@ -23,7 +23,7 @@ from presproxy.extend.build import Named
 from presproxy.http.sight import Behind, Sight, Used
 from presproxy.http.site import HttpDoor
 from presproxy.interfaces import IContactList, IRouteKeeper
-from presproxy.metrics import Counter, Metrics
+from presproxy.metrics import Counter, Metrics, has_doubled
 from presproxy.model.record import Record
 from presproxy.server.core import Core
 from presproxy.server.decide import Decider
@@ -364,7 +364,7 @@ class PresenceServer:
         except Exception:
             self._defects.value += 1
             count = self._defects.value
-            if count & (count - 1) == 0:
+            if has_doubled(count):
                 _log.failure("A timer failed (defect {count})", count=count)
 
     def _turn(self) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from presproxy.errors import FlowClosed, LimitReached
+from presproxy.metrics import has_doubled
 from presproxy.sip.flow import Flow
 from presproxy.transaction.tally import Tally
 from presproxy.transaction.timers import DelayQueue, Timers
@@ -269,5 +270,5 @@ class ClientTransactions:
         """Report a defect of ours: counted always, logged when the number doubles."""
         defects = self._tally.defects
         defects.value += 1
-        if defects.value & (defects.value - 1) == 0:
+        if has_doubled(defects.value):
             _log.failure("{what} (defect {count})", what=what, count=defects.value)

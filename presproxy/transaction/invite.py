@@ -12,6 +12,7 @@ import enum
 from twisted.logger import Logger
 
 from presproxy.errors import FlowClosed, LimitReached, MalformedField
+from presproxy.metrics import has_doubled
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import MalformedMessage, Request, parse_message
 from presproxy.transaction.client import TransactionUser
@@ -277,5 +278,5 @@ class InviteTransactions:
         """Report a defect of ours: counted always, logged when the number doubles."""
         defects = self._tally.defects
         defects.value += 1
-        if defects.value & (defects.value - 1) == 0:
+        if has_doubled(defects.value):
             _log.failure("{what} (defect {count})", what=what, count=defects.value)
