@@ -5,12 +5,16 @@ from __future__ import annotations
 import attrs
 from attrs.validators import and_, ge, le, min_len
 
-from presproxy.config.aggregate import address_or_nothing, server_or_nothing
-from presproxy.extend.maker import HELP, option
+from presproxy.config.behind import (
+    BehindOptions,
+    address_or_nothing,
+    server_or_nothing,
+)
+from presproxy.extend.maker import option
 
 
-@attrs.frozen
-class PublishOptions:
+@attrs.frozen(kw_only=True)
+class PublishOptions(BehindOptions):
     """Whose state is passed to a server behind, and how; the first table that fits counts."""
 
     server: str = option(
@@ -24,12 +28,6 @@ class PublishOptions:
         default="",
         validator=address_or_nothing,
     )
-    username: str = option(
-        "The name that goes with the password, where it asks for one.", default=""
-    )
-    password: str = attrs.field(
-        default="", repr=False, metadata={HELP: "The password."}
-    )
     packages: tuple[str, ...] = option(
         "The event packages passed.", default=("presence",), validator=min_len(1)
     )
@@ -37,14 +35,6 @@ class PublishOptions:
         "The domains whose users' state is passed; all of ours if none is named.",
         default=(),
         converter=lambda values: tuple(each.lower() for each in values),
-    )
-    domain: str = option(
-        "What their domain is called behind, where that is not the same.", default=""
-    )
-    expires: int = option(
-        "Seconds asked for; what a server behind forgets by UDP is missed for so long.",
-        default=300,
-        validator=and_(ge(60), le(86_400)),
     )
     most: int = option(
         "The most users whose state is passed.",

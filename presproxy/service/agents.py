@@ -7,8 +7,7 @@ from typing import Any
 from twisted.logger import Logger
 
 from presproxy.config import Configuration
-from presproxy.config.aggregate import AggregateOptions
-from presproxy.config.upward import PublishOptions
+from presproxy.config.behind import BehindOptions
 from presproxy.sip.uri import address_of_record
 from presproxy.trace import Tap
 from presproxy.transport.certificates import Trust
@@ -20,7 +19,7 @@ _log = Logger()
 def build_agent(
     user: str,
     server: Server,
-    options: AggregateOptions | PublishOptions,
+    options: BehindOptions,
     configuration: Configuration,
     reactor: Any,
     tap: Tap,

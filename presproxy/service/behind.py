@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from presproxy.config import Configuration
-from presproxy.config.aggregate import read_server, server_of
+from presproxy.config.behind import read_server, server_of
 from presproxy.events.aim import Aim, Scope
 from presproxy.events.resource import Resources
 from presproxy.events.upstream import Upstream

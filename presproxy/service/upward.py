@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from presproxy.config import Configuration
-from presproxy.config.aggregate import read_server, server_of
+from presproxy.config.behind import read_server, server_of
 from presproxy.config.upward import PublishOptions
 from presproxy.events.aim import Aim, Scope
 from presproxy.events.resource import Resources
