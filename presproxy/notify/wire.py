@@ -7,22 +7,11 @@ from typing import Protocol
 
 from presproxy.sip.flow import Address, Flow
 from presproxy.sip.uri import AddressOfRecord
-from presproxy.transaction.client import TransactionUser
+from presproxy.transaction.client import Sender
 
 
-class Wire(Protocol):
+class Wire(Sender, Protocol):
     """What the notifier needs of the transactions and the transports."""
-
-    def send(
-        self,
-        method: str,
-        data: bytes,
-        branch: str | bytes,
-        flow: Flow,
-        user: TransactionUser,
-        now: float,
-    ) -> object:
-        """See `TransactionLayer.send`."""
 
     def flow_to(self, uri: str, peer: Address | None) -> Awaitable[Flow]:
         """Find a way to a URI, or to the datagram address that it was last seen at."""

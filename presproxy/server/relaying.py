@@ -40,7 +40,7 @@ from presproxy.sip.message import (
     parse_message,
 )
 from presproxy.sip.tokens import Tokens
-from presproxy.transaction.client import TransactionUser
+from presproxy.transaction.client import Sender, TransactionUser
 from presproxy.transaction.derived import build_cancel
 from presproxy.transaction.server import ServerTransaction
 
@@ -49,19 +49,8 @@ _log = Logger()
 _ASSERTED = ASSERTED.lower()
 
 
-class Wire(Protocol):
+class Wire(Sender, Protocol):
     """What is needed of the transactions; see `TransactionLayer`."""
-
-    def send(
-        self,
-        method: str,
-        data: bytes,
-        branch: str | bytes,
-        flow: Flow,
-        user: TransactionUser,
-        now: float,
-    ) -> object:
-        """Send a request that is no INVITE."""
 
     def invite(
         self, data: bytes, branch: str, flow: Flow, user: TransactionUser, now: float

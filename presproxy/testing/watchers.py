@@ -26,7 +26,7 @@ from presproxy.sip.tokens import Tokens
 from presproxy.sip.uri import AddressOfRecord
 from presproxy.testing.flows import RecordingFlow, RecordingStream
 from presproxy.testing.recorders import FakeHouse
-from presproxy.transaction.client import TransactionUser
+from presproxy.transaction.client import ClientTransaction, TransactionUser
 from presproxy.transaction.layer import TransactionLayer
 
 ALICE = AddressOfRecord("sip:alice@example.test")
@@ -164,7 +164,7 @@ class Line:
         flow: Flow,
         user: TransactionUser,
         now: float,
-    ) -> object:
+    ) -> ClientTransaction:
         """See `Wire`."""
         return self.layer.send(method, data, branch, flow, user, now)
 

@@ -46,6 +46,21 @@ class TransactionUser(Protocol):
         """
 
 
+class Sender(Protocol):
+    """Who sends requests for their users; see `TransactionLayer`."""
+
+    def send(
+        self,
+        method: str,
+        data: bytes,
+        branch: str | bytes,
+        flow: Flow,
+        user: TransactionUser,
+        now: float,
+    ) -> ClientTransaction:
+        """Send a request that is no INVITE."""
+
+
 class State(enum.IntEnum):
     """The states of figure 6, without Completed."""
 

@@ -17,26 +17,15 @@ from presproxy.server.front.upstream import Upstream
 from presproxy.sip.flow import Flow
 from presproxy.sip.message import build_request
 from presproxy.sip.tokens import Tokens
-from presproxy.transaction.client import ClientTransaction, TransactionUser
+from presproxy.transaction.client import ClientTransaction, Sender
 from presproxy.transport.hop import Hop, Unreachable
 
 #: Seconds after which one that is silent may be asked again.
 _SOON = 2.0
 
 
-class Asking(Protocol):
+class Asking(Sender, Protocol):
     """What is needed of the transactions; see `TransactionLayer`."""
-
-    def send(
-        self,
-        method: str,
-        data: bytes,
-        branch: str | bytes,
-        flow: Flow,
-        user: TransactionUser,
-        now: float,
-    ) -> ClientTransaction:
-        """Send a request that is no INVITE."""
 
     def abandon(self, transaction: ClientTransaction) -> None:
         """Wait no longer for its response."""
