@@ -9,6 +9,7 @@ import pytest
 
 from presproxy.testing.instance import Instance
 from presproxy.testing.kamailio import Kamailio
+from presproxy.testing.kamailio_presence import PresenceServer
 from presproxy.testing.peer import Peer
 from presproxy.testing.sipp import Sipp
 from presproxy.testing.wire import fresh
@@ -170,3 +171,22 @@ def kamailio(tmp_path, instances_shown):
     yield start
     for each in started:
         each.stop()
+
+
+@pytest.fixture
+def presence_behind(tmp_path, instances_shown):
+    """Starts Kamailio's presence server, and kills it."""
+    started = []
+
+    def start(transport="udp", password="", **fields):
+        folder = tmp_path / "kamailio"
+        folder.mkdir()
+        one = PresenceServer.make(folder, transport, password, **fields)
+        started.append(one)
+        instances_shown.append(one)
+        one.start()
+        return one
+
+    yield start
+    for each in started:
+        each.kill()

@@ -8,7 +8,6 @@ import pytest
 from presproxy.documents.dialoginfo import CONTENT_TYPE, Dialog, DialogInfo, write
 from presproxy.testing.instance import wait_for
 from presproxy.testing.kamailio import PROGRAM
-from presproxy.testing.kamailio_presence import PresenceServer
 from presproxy.testing.peer import Peer
 from presproxy.testing.wire import fresh
 
@@ -19,24 +18,6 @@ LIMIT = 60.0
 
 #: Fifty lamps, each watched by ten, are five hundred subscriptions here.
 LAMPS, WATCHERS = 50, 10
-
-
-@pytest.fixture
-def behind(tmp_path, instances_shown):
-    started = []
-
-    def start(transport):
-        folder = tmp_path / "kamailio"
-        folder.mkdir()
-        one = PresenceServer.make(folder, transport)
-        started.append(one)
-        instances_shown.append(one)
-        one.start()
-        return one
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 @pytest.fixture
@@ -88,8 +69,10 @@ def lit(watching, state, limit=LIMIT):
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_many_watch_a_lamp_by_one_subscription_behind(behind, front, peers, transport):
-    kamailio = behind(transport)
+def test_many_watch_a_lamp_by_one_subscription_behind(
+    presence_behind, front, peers, transport
+):
+    kamailio = presence_behind(transport)
     server = front(kamailio, linger=0)
     pbx = Peer(kamailio.address, "pbx@contoso.com")
     phones = [Phone(fresh("lamp"), pbx) for _ in range(LAMPS)]
@@ -117,8 +100,8 @@ def test_many_watch_a_lamp_by_one_subscription_behind(behind, front, peers, tran
     pbx.close()
 
 
-def test_who_watches_first_is_told_once(behind, front, peers):
-    kamailio = behind("udp")
+def test_who_watches_first_is_told_once(presence_behind, front, peers):
+    kamailio = presence_behind("udp")
     server = front(kamailio, wait=10.0)
     pbx = Peer(kamailio.address, "pbx@contoso.com")
     phone = Phone(fresh("lamp"), pbx)
@@ -130,8 +113,8 @@ def test_who_watches_first_is_told_once(behind, front, peers):
     pbx.close()
 
 
-def test_a_server_behind_that_was_killed_is_asked_anew(behind, front, peers):
-    kamailio = behind("tcp")
+def test_a_server_behind_that_was_killed_is_asked_anew(presence_behind, front, peers):
+    kamailio = presence_behind("tcp")
     server = front(kamailio)
     pbx = Peer(kamailio.address, "pbx@contoso.com")
     phones = [Phone(fresh("lamp"), pbx) for _ in range(LAMPS)]
@@ -163,8 +146,8 @@ def test_a_server_behind_that_was_killed_is_asked_anew(behind, front, peers):
     pbx.close()
 
 
-def test_a_server_behind_that_comes_late_is_found(behind, front, peers):
-    kamailio = behind("tcp")
+def test_a_server_behind_that_comes_late_is_found(presence_behind, front, peers):
+    kamailio = presence_behind("tcp")
     kamailio.kill()
     server = front(kamailio)
     pbx = Peer(kamailio.address, "pbx@contoso.com")

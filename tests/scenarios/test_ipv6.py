@@ -7,7 +7,6 @@ import pytest
 from presproxy.documents.dialoginfo import CONTENT_TYPE, Dialog, DialogInfo, write
 from presproxy.testing.instance import wait_for
 from presproxy.testing.kamailio import free_port
-from presproxy.testing.kamailio_presence import PresenceServer
 from presproxy.testing.peer import Peer
 from presproxy.testing.wire import fresh, pidf
 
@@ -45,25 +44,6 @@ def front(servers, tmp_path):
         return servers("--config", str(path), *options, **BY_IPV6)
 
     return start
-
-
-@pytest.fixture
-def presence_behind(tmp_path, instances_shown):
-    """Starts Kamailio's presence server by IPv6."""
-    started = []
-
-    def start(transport):
-        folder = tmp_path / "kamailio"
-        folder.mkdir()
-        one = PresenceServer.make(folder, transport, host=HERE)
-        started.append(one)
-        instances_shown.append(one)
-        one.start()
-        return one
-
-    yield start
-    for each in started:
-        each.kill()
 
 
 CALLS = pytest.mark.parametrize(
@@ -142,7 +122,7 @@ def test_calls_go_through_both_by_connections(front, behind, run, calling, takin
 
 @by_each
 def test_a_lamp_of_the_server_behind_is_lit(front, presence_behind, peers, transport):
-    kamailio = presence_behind(transport)
+    kamailio = presence_behind(transport, host=HERE)
     server = front(
         f'[aggregate]\nserver = "{kamailio.server}"\npackages = ["dialog"]\n'
     )
@@ -171,7 +151,7 @@ def test_a_lamp_of_the_server_behind_is_lit(front, presence_behind, peers, trans
 
 @by_each
 def test_a_watcher_behind_sees_a_user_here(front, presence_behind, peers, transport):
-    kamailio = presence_behind(transport)
+    kamailio = presence_behind(transport, host=HERE)
     server = front(f'[[publish_upstream]]\nserver = "{kamailio.server}"\n')
     alice = peers(server, "alice@contoso.com")
     bob = Peer(kamailio.address, "bob@contoso.com")

@@ -18,24 +18,6 @@ LIMIT = 60.0
 
 
 @pytest.fixture
-def behind(tmp_path, instances_shown):
-    started = []
-
-    def start(transport="udp", password=""):
-        folder = tmp_path / "kamailio"
-        folder.mkdir()
-        one = PresenceServer.make(folder, transport, password)
-        started.append(one)
-        instances_shown.append(one)
-        one.start()
-        return one
-
-    yield start
-    for each in started:
-        each.kill()
-
-
-@pytest.fixture
 def passing(servers, tmp_path):
     """A server that passes presence to a Kamailio behind."""
 
@@ -67,8 +49,10 @@ def body(note, basic="open"):
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_a_watcher_behind_sees_a_user_here(behind, passing, peers, watching, transport):
-    kamailio = behind(transport)
+def test_a_watcher_behind_sees_a_user_here(
+    presence_behind, passing, peers, watching, transport
+):
+    kamailio = presence_behind(transport)
     server = passing(kamailio)
     alice = peers(server, "alice@contoso.com")
     seen = watching(kamailio).subscribe(alice.aor)
@@ -87,8 +71,8 @@ def test_a_watcher_behind_sees_a_user_here(behind, passing, peers, watching, tra
     assert "open" not in last.text
 
 
-def test_the_server_behind_asks_who_we_are(behind, passing, peers, watching):
-    kamailio = behind(password="secret")
+def test_the_server_behind_asks_who_we_are(presence_behind, passing, peers, watching):
+    kamailio = presence_behind(password="secret")
     server = passing(kamailio, 'username = "presproxy"\npassword = "secret"\n')
     alice = peers(server, "alice@contoso.com")
 
@@ -100,9 +84,9 @@ def test_the_server_behind_asks_who_we_are(behind, passing, peers, watching):
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_server_behind_that_was_killed_is_told_again(
-    behind, passing, peers, watching, transport
+    presence_behind, passing, peers, watching, transport
 ):
-    kamailio = behind(transport)
+    kamailio = presence_behind(transport)
     server = passing(kamailio)
     users = [peers(server, f"u{number}@contoso.com") for number in range(5)]
     for each in users:
@@ -120,8 +104,10 @@ def test_a_server_behind_that_was_killed_is_told_again(
         watched.notified(f"before {each.aor}", LIMIT)
 
 
-def test_after_a_start_of_ours_nobody_is_there_twice(behind, passing, peers, watching):
-    kamailio = behind()
+def test_after_a_start_of_ours_nobody_is_there_twice(
+    presence_behind, passing, peers, watching
+):
+    kamailio = presence_behind()
     server = passing(kamailio)
     alice, carol = (
         peers(server, "alice@contoso.com"),
@@ -145,8 +131,10 @@ def test_after_a_start_of_ours_nobody_is_there_twice(behind, passing, peers, wat
     assert "open" not in gone.notified("", LIMIT).text
 
 
-def test_who_is_passed_and_fetched_is_there_once(behind, passing, peers, watching):
-    kamailio = behind()
+def test_who_is_passed_and_fetched_is_there_once(
+    presence_behind, passing, peers, watching
+):
+    kamailio = presence_behind()
     host, port = kamailio.address
     server = passing(
         kamailio,

@@ -78,6 +78,19 @@ def test_the_next_by_preference_is_asked_where_the_first_is_not_secure(phone_of)
     assert len(second.read()) == 1
 
 
+def go_on(alice, sent, answer, uri, method):
+    """Acknowledge the answer to an INVITE, and send another request within its dialog."""
+    for each, cseq in (("ACK", 1), (method, 2)):
+        fields = {
+            "From": sent.need("from"),
+            "To": answer.need("to"),
+            "Call-ID": sent.call_id,
+            "CSeq": f"{cseq} {each}",
+            "Route": list(reversed(answer.all("record-route"))),
+        }
+        alice.send(each, uri, fields)
+
+
 @pytest.mark.parametrize(("uri", "scheme"), [(SECURE, "sips:"), (PLAIN, "sip:")])
 def test_our_record_route_has_the_scheme_of_what_is_asked_for(phone_of, uri, scheme):
     alice, bob = phone_of("alice", ByWss), phone_of("bob", ByTls, "")
@@ -98,15 +111,7 @@ def test_a_call_by_sips_goes_on_to_its_end(phone_of):
     bob.respond(invite)
     answer = alice.read()[-1]
     secure = bob.contact.replace("sip:", "sips:")
-    for method, cseq in (("ACK", 1), ("BYE", 2)):
-        fields = {
-            "From": sent.need("from"),
-            "To": answer.need("to"),
-            "Call-ID": sent.call_id,
-            "CSeq": f"{cseq} {method}",
-            "Route": list(reversed(answer.all("record-route"))),
-        }
-        alice.send(method, secure, fields)
+    go_on(alice, sent, answer, secure, "BYE")
 
     assert [each.first_line for each in bob.read()] == [
         f"ACK {secure} SIP/2.0",
@@ -121,15 +126,7 @@ def test_within_a_dialog_too_nothing_secure_leaves_by_tcp(phone_of):
     bob.respond(invite)
     answer = alice.read()[-1]
     secure = bob.contact.replace("sip:", "sips:")
-    for method, cseq in (("ACK", 1), ("INFO", 2)):
-        fields = {
-            "From": sent.need("from"),
-            "To": answer.need("to"),
-            "Call-ID": sent.call_id,
-            "CSeq": f"{cseq} {method}",
-            "Route": list(reversed(answer.all("record-route"))),
-        }
-        alice.send(method, secure, fields)
+    go_on(alice, sent, answer, secure, "INFO")
 
     assert bob.read() == []
     assert finals(alice) == [480]
