@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 import pytest_twisted
+from hypothesis import given
+from hypothesis import strategies as st
 
 from presproxy.transport.stun import binding_response
 from presproxy.transport.where import Where
@@ -55,6 +57,29 @@ def test_a_peer_is_told_its_address(request_, peer, attribute):
 )
 def test_what_is_no_request_is_not_answered(data):
     assert binding_response(data, ("192.0.2.1", 5060)) is None
+
+
+BODIES = st.integers(0, 40).flatmap(
+    lambda words: st.binary(min_size=4 * words, max_size=4 * words)
+)
+ASKED = st.builds(
+    lambda rest, body: b"\x00\x01" + len(body).to_bytes(2, "big") + rest + body,
+    st.binary(min_size=16, max_size=16),
+    BODIES,
+)
+
+
+@given(
+    st.one_of(ASKED, st.binary(max_size=80)),
+    st.one_of(st.ip_addresses().map(str), st.just("fe80::1%lo")),
+    st.integers(0, 65535),
+)
+def test_whatever_asks_is_answered_or_not(data, host, port):
+    response = binding_response(data, (host, port))
+
+    if response is not None:
+        assert response[4:20] == data[4:20]
+        assert int.from_bytes(response[2:4], "big") == len(response) - 20
 
 
 @pytest_twisted.ensureDeferred
